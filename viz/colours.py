@@ -95,6 +95,12 @@ def signed_scale(theme: Theme = "light") -> tuple[str, ...]:
 
 
 @cache
+def signed_colour_parts(value: float, theme: Theme = "light") -> tuple[int, int, int]:
+    """Return red, green and blue of the colour of a negative or positive value, as a tint behind text."""
+    colour = _SIGNED_STOPS[theme][1 if value < 0 else -2]
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
 def unit_scale(theme: Theme = "light") -> tuple[str, ...]:
     """Return 256 colours from 0 (closed) to 1 (open)."""
     return _sample(_UNIT_STOPS[theme])

@@ -1,9 +1,10 @@
-"""What `streamlit run app.py -- NAME` names: a file to open, a folder of training runs or of lessons, or `--lesson N`."""
+"""What `streamlit run app.py -- NAME` names: a file, a folder of training runs, of lessons, of an index, or `--lesson N`."""
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 COMMAND = "unrolled" if __name__.startswith("unrolled.") else "streamlit run app.py --"
 """The command that starts this app, before the name of a file."""
@@ -27,10 +28,21 @@ def named_path(arguments: Sequence[str]) -> Path | None:
     return path
 
 
-def sort_named(path: Path | None) -> tuple[Path | None, Path | None, Path | None]:
-    """Return a named path as a file, a folder of training runs, or a folder of lessons; the other two are None."""
+class NamedPath(NamedTuple):
+    """What a path on the command line is; the others are None."""
+
+    file: Path | None = None
+    runs: Path | None = None
+    lessons: Path | None = None
+    index: Path | None = None
+
+
+def sort_named(path: Path | None) -> NamedPath:
+    """Return a named path as a file, or a folder of training runs, of lessons, or of a corpus's index."""
     if path is None or not path.is_dir():
-        return path, None, None
+        return NamedPath(file=path)
+    if (path / "zarr.json").is_file():
+        return NamedPath(index=path)
     from viz.lessons.find_lessons import lesson_folders  # most readers open no folder
 
-    return (None, None, path) if lesson_folders(path) else (None, path, None)
+    return NamedPath(lessons=path) if lesson_folders(path) else NamedPath(runs=path)

@@ -51,8 +51,8 @@ class Session:
         revision: increased whenever Python, not the player in the browser, changes the view; the player follows a
             revision newer than the last one it followed.
         notices: messages about problems, one sentence each; they stay until the reader's next action.
-        startup_file, runs_folder, lessons_folder: named on the command line: a file that could be opened; a folder of
-            training runs; a folder of lessons.
+        startup_file, runs_folder, lessons_folder, startup_index: named on the command line: a file that could be opened; a
+            folder of training runs, of lessons, or of a corpus's index.
         first_visit: whether the address named no view at first: of a new reader, who may need an introduction.
         input_limit: steps of an input that are run at once; a reader raises it by running a longer one.
         opened_networks: names of the networks of the checkpoints that this reader opened, the most recent first.
@@ -74,6 +74,7 @@ class Session:
     startup_file: Path | None = None
     runs_folder: Path | None = None
     lessons_folder: Path | None = None
+    startup_index: Path | None = None
     first_visit: bool = False
     input_limit: int = MAX_INPUT_STEPS
     opened_networks: list[str] = field(default_factory=list)
@@ -326,11 +327,10 @@ class Session:
         address = normalized_query(pieces)
         first = not self._written
         if first:
-            self.startup_file, self.runs_folder, self.lessons_folder = sort_named(opened)
+            self.startup_file, self.runs_folder, self.lessons_folder, self.startup_index = sort_named(opened)
             self.first_visit = opened is None and not pieces.keys() - {"lang"}
-        # A change of page empties the address, so an empty one requests nothing. The browser sends the address as it
-        # was when it requested this run, so one that the app wrote may come late; it is the reader's request only if
-        # it came by the browser's back and forward.
+        # A change of page empties the address, so an empty one requests nothing. The browser sends the address as it was when
+        # it requested this run: one that the app wrote may come late, and is the reader's only by back and forward.
         if first or (pieces and (_came_back() or address not in self._written)):
             self._follow(pieces, address)
 

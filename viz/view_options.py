@@ -10,18 +10,18 @@ STEP_OPTIONS = ("steps", "span", "other")
 """Options that belong to one sequence: parts of it, and the sequence that it is compared with."""
 
 NETWORK_FREE_OPTIONS = (
-    "activation", "beam", "call", "cells", "clip", "constant", "corpus", "factor", "folded", "knobs", "middle", "ngram",
-    "numwords", "owntext", "runs", "seeds", "sentence", "sequence", "smoothing", "sweep", "tablen", "tensor", "training",
-    "vectors", "window", "word",
+    "activation", "beam", "call", "cells", "clip", "constant", "corpus", "factor", "folded", "indexed", "knobs", "middle",
+    "ngram", "numwords", "owntext", "runs", "seeds", "sentence", "sequence", "smoothing", "sweep", "tablen", "tensor",
+    "training", "vectors", "window", "word",
 )  # fmt: skip
 """Options that do not depend on the network of the view."""
 
 OPTIONS = (
-    "activation", "against", "beam", "blocks", "call", "cells", "clip", "color", "compare", "constant", "corpus",
-    "factor", "folded", "form", "gate", "ink", "knobs", "loss", "matrix", "middle", "ngram", "numwords", "on", "order",
-    "other", "owntext", "padding", "runs", "seeds", "sentence", "sequence", "smoothing", "span", "stack", "state",
-    "steps", "sweep", "tablen", "tensor", "threshold", "thresholdexploding", "thresholdhere", "training", "units",
-    "vectors", "weights", "window", "word",
+    "activation", "against", "beam", "blocks", "call", "cells", "clip", "color", "compare", "constant", "contexts",
+    "corpus", "factor", "find", "folded", "form", "gate", "indexed", "ink", "knobs", "loss", "matrix", "metric",
+    "middle", "ngram", "numwords", "on", "order", "other", "owntext", "padding", "runs", "seeds", "sentence",
+    "sequence", "smoothing", "span", "stack", "state", "steps", "sweep", "tablen", "tensor", "threshold",
+    "thresholdexploding", "thresholdhere", "training", "units", "vectors", "weights", "window", "word",
 )  # fmt: skip
 """The options of all pages."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from models.core.messages import Problem
 from models.corpus.corpus_index import BUILDING, COMPLETE, FORMAT, CorpusIndex
 from models.corpus.network_hash import network_hash
-from models.corpus.read_sources import Document, read_documents
+from models.corpus.read_sources import Document, read_documents, read_signals
 from models.corpus.read_states import StateReader
 from models.corpus.state_summaries import BLOCK, join_summaries
 from models.corpus.write_shard import WORK, ShardResult, disk_problem, shard_result, write_shard
@@ -24,6 +24,7 @@ from models.networks.input_limit import MAX_INPUT_STEPS
 from models.networks.network import Network
 from models.states.span_selectivity import THRESHOLD
 from models.states.text_properties import PROPERTIES
+from models.training.cancelled_calls import end_if_cancelled
 from models.training.dask_cluster import local_cluster, named_cluster
 
 SHARD_ELEMENTS = 25 << 20
@@ -150,7 +151,12 @@ def _prepare(
     work.mkdir(parents=True)
     (work / "unfinished").touch()
     group = zarr.create_group(folder, zarr_format=3, overwrite=False)
-    documents = read_documents(corpus, options.text_column) if isinstance(corpus, str) else corpus
+    if not isinstance(corpus, str):
+        documents = corpus
+    elif network.vocabulary is None:
+        documents = read_signals(corpus, network.card.columns)
+    else:
+        documents = read_documents(corpus, options.text_column)
     has_text = network.vocabulary is not None
     try:
         facts = write_tokens(
@@ -280,3 +286,18 @@ def _complete(folder: Path, progress: Progress) -> None:
     rounding = {name: max(each.rounding[name] for each in found) for name in found[0].rounding}
     group.attrs.update({"rounding": rounding, "status": COMPLETE})
     shutil.rmtree(work, ignore_errors=True)
+
+
+def build_in_worker(network: Network, documents: tuple[Document, ...], folder: str, options: IndexOptions) -> None:
+    """Build an index in a worker of the queue of trainings; it ends early when its future is cancelled."""
+    build_index(network, documents, folder, options, scheduler="here", progress=lambda _state: end_if_cancelled())
+
+
+def built_share(folder: Path) -> float:
+    """Return the share of an index that is there, from 0 to 1; 0 while its tokens are read."""
+    try:
+        about = CorpusIndex(folder, complete=False).about
+    except Problem:
+        return 0.0
+    count = math.ceil(about["steps"] / about["shard_steps"])
+    return 1.0 if about["status"] == COMPLETE else len(list((folder / WORK).glob("*.json"))) / count

@@ -177,16 +177,17 @@ class CorpusIndex:
         source = self.about["sources"][int(self.read("documents/source", number))]
         return DocumentPlace(number, start, stop, source, int(self.read("documents/place", number)))
 
+    @cached_property
+    def _text_starts(self) -> np.ndarray:
+        return self.read("documents/text_start", slice(None))
+
     def document_text(self, number: int) -> str:
         """Return the text of a document."""
-        start, stop = self.read("documents/text_start", slice(number, number + 2))
-        return self.read("text", slice(int(start), int(stop))).tobytes().decode("utf-8")
+        start, stop = self._text_starts[number : number + 2]
+        return self.read("text", slice(int(start), int(stop))).tobytes().decode("utf-8", "surrogatepass")
 
     def token_texts(self, start: int, stop: int) -> list[str]:
-        """Return the tokens from ``start`` to ``stop`` (not included) as the text has them; numbers as numbers.
-
-        Tokens that the vocabulary lacks are returned as they are in the text.
-        """
+        """Return the tokens from ``start`` to ``stop`` (not included) as the network reads them; numbers as text."""
         tokens = self.read("tokens", slice(start, stop))
         if self.vocabulary is None:
             return [",".join(f"{value:g}" for value in row) for row in tokens]

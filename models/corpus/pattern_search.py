@@ -1,7 +1,7 @@
 """Spans of a corpus in which the same units are on as in a span of a text (LSTMVis: Strobelt et al. 2018).
 
-A unit is on at a token where its state is at or above the threshold; a unit of negative sign, where it is at or below minus the
-threshold. A pattern is the set of units that are on throughout a span and off just before and just after it.
+A unit is on at a token where its state is at or above the threshold; a unit of negative sign, where it is at or below minus
+the threshold. A pattern is the set of units that are on throughout a span and off just before and just after it.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.core.messages import Problem
+from models.networks.sequence_files import parse_sequence
 
 MAX_FILE = 1 << 30
 """Bytes of one text file, which is read as a whole."""
@@ -23,6 +24,9 @@ MAX_ROW = 64 << 20
 
 ROWS = 1000
 """Rows of Parquet that are read at a time."""
+
+MAX_SIGNAL = 1_000_000
+"""Steps of one file of numbers."""
 
 TEXT_COLUMNS = ("text", "content", "sentence", "body")
 """The columns of a table that are taken as its text if none is named, in this order."""
@@ -72,6 +76,28 @@ def read_documents(address: str, text_column: str | None = None) -> Iterator[Doc
             raise Problem(
                 "“{file}” cannot be read: {reason}.", file=name, reason=error.strerror or str(error)
             ) from error
+
+
+def read_signals(address: str, columns: int) -> Iterator[Document]:
+    """Yield the sequences of numbers of a corpus for a network with D inputs: one for each CSV or ``.npy`` file.
+
+    JSON Lines, Parquet and text files are read as by ``read_documents``: their texts are numbers.
+
+    Raises:
+        Problem: as ``read_documents``, or a file has other columns.
+    """
+    for system, path in _files(address):
+        if path.rsplit(".", 1)[-1].lower() not in ("csv", "tsv", "npy"):
+            yield from read_documents(system.unstrip_protocol(path) if "://" in address else path)
+            continue
+        try:
+            data = system.cat_file(path)
+        except OSError as error:
+            raise Problem(
+                "“{file}” cannot be read: {reason}.", file=path, reason=error.strerror or str(error)
+            ) from error
+        values = parse_sequence(data, columns, MAX_SIGNAL)
+        yield Document(path, "\n".join(" ".join(map(repr, row)) for row in values.tolist()))
 
 
 def _files(address: str) -> list[tuple[Any, str]]:

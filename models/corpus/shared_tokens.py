@@ -46,8 +46,13 @@ def shared_tokens(index: CorpusIndex, places: TokenPlaces, count: int = 20) -> l
 
     totals = index.read("token_counts", slice(None))
     found = np.zeros_like(totals)
-    for start, stop in zip(places.start.tolist(), places.stop.tolist(), strict=True):
-        found += np.bincount(index.read("tokens", slice(start, stop)), minlength=len(totals))
+    size = index.array("tokens").chunks[0]
+    used = np.unique(np.concatenate([places.start // size, (places.stop - 1) // size]))
+    for chunk in range(int(used[0]), int(used[-1]) + 1) if len(used) else ():
+        start, stop = chunk * size, min((chunk + 1) * size, index.steps)
+        inside = places.mask(start, stop)
+        if inside.any():
+            found += np.bincount(index.read("tokens", slice(start, stop))[inside], minlength=len(totals))
     drawn, all_tokens = int(found.sum()), int(totals.sum())
     present = np.flatnonzero(found)
     if not len(present):

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from models.core.messages import Problem
-from models.core.tokenize_text import display, normalize_whitespace
+from models.core.tokenize_text import MAX_TEXT, display, normalize_whitespace
 from models.corpus.read_sources import Document
-from models.networks.network import Network
+from models.networks.network import Network, number_rows, parse_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class DocumentPart:
         source: the address of the document.
         start: the place of the part in the document's text, in characters.
         text: of the part, with line ends and tabs as the network reads them.
-        ids: (T) int64, of its tokens.
+        ids: (T) int64, of its tokens; of a network of numbers (T, D) float32, its values.
         places: (T) int64, where each token starts in ``text``, in characters.
         unknown: how many of the tokens the vocabulary lacks.
         annotations: by name, (T) each: numbers (NaN where there is none), or strings ("" where there is none).
@@ -50,10 +50,14 @@ def document_parts(network: Network, document: Document, longest: int) -> Iterat
     whole = document.text
     if "\t" not in (network.vocabulary or ()):
         whole = normalize_whitespace(whole)
-    symbols, places = _split(network, whole)
-    if not symbols:
+    if network.vocabulary is None:
+        ids, places = _numbers(whole, network.card.columns)
+        unknown = np.zeros(len(ids), dtype=bool)
+    else:
+        symbols, places = _split(network, whole)
+        ids, unknown = _encode(network, symbols, document.source)
+    if not len(ids):
         return
-    ids, unknown = _encode(network, symbols, document.source)
     annotations = {
         name: _annotation(each, len(ids), name, document.source) for name, each in document.annotations.items()
     }
@@ -100,6 +104,28 @@ def _split(network: Network, text: str) -> tuple[list[str], np.ndarray]:
         places.append(start + (_lengths(found) if network.kind == "characters" else _word_places(found, block)))
         start = stop
     return symbols, np.concatenate(places) if places else np.zeros(0, dtype=np.int64)
+
+
+def _numbers(text: str, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values (T, D) float32 of a text, and where each step starts."""
+    values: list[np.ndarray] = []
+    places, start, place = [], 0, 0
+    while start < len(text):
+        stop = min(start + MAX_TEXT // 2, len(text))
+        if stop < len(text):
+            end = max(text.rfind(sign, start, stop) for sign in ("\n ;" if columns == 1 else "\n;"))
+            stop = end + 1 if end > start else stop
+        block = text[start:stop]
+        rows = number_rows(block, columns)
+        if rows:
+            values.append(np.array(parse_numbers(block, columns, None), dtype=np.float32))
+        for row in rows:
+            place = text.index(row, place)
+            places.append(place)
+            place += len(row)
+        start = stop
+    found = np.concatenate(values) if values else np.zeros((0, columns), dtype=np.float32)
+    return found, np.array(places, dtype=np.int64)
 
 
 def _lengths(symbols: list[str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The states of one shard of an index: a range of tokens that one task computes and writes.
 
-A document that crosses the border of two shards is run by both tasks, each of which keeps its own tokens, so that no two tasks
-write to one chunk and the bytes do not depend on which worker computes what.
+A document that crosses the border of two shards is run by both tasks, each of which keeps its own tokens, so that no two
+tasks write to one chunk and the bytes do not depend on which worker computes what.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ShardResult:
     Attributes:
         number: of the shard.
         steps: its tokens.
-        rounding: by ``layer/quantity``, the largest difference of a stored value from the computed one that rounding can have made.
+        rounding: by ``layer/quantity``, the largest difference from a computed value that rounding can have made.
     """
 
     number: int

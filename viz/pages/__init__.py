@@ -44,6 +44,7 @@ LENSES = (
     Lens("train", N_("Train")),
     Lens("layer", N_("Layer")),
     Lens("language", N_("Language")),
+    Lens("search", N_("Search")),
     Lens("checkpoint", N_("Checkpoint")),
     Lens("lessons", N_("Lessons")),
 )

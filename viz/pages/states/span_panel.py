@@ -7,6 +7,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.core.trace import LayerTrace
+from models.corpus.read_states import STATES
 from models.networks.forward_run import ForwardRun
 from models.states.span_selectivity import THRESHOLD, span_selectivity
 from viz.components.reports import index
@@ -51,7 +52,7 @@ def _dragged() -> None:
         get_session().set_view_options(span=SPAN.format((dragged["first"] + 1, dragged["last"] + 1)))
 
 
-def _default_span(labels: Sequence[str], step: int) -> tuple[int, int]:
+def default_span(labels: Sequence[str], step: int) -> tuple[int, int]:
     """Return the first and last step, from 1, of the word around ``step``, or of a few steps around it."""
     first = last = step
     while first > 0 and _is_letter(labels[first - 1]):
@@ -94,7 +95,7 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
             name="span",
             key=f"span_{run.serial}_{widget_key(layer.name)}",
             form=SPAN,
-            default=_default_span(labels, step),
+            default=default_span(labels, step),
             is_valid=lambda span: span[1] <= count,
         )
     with level:
@@ -153,6 +154,13 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
         + " "
         + _exact_matches(len(found.exact))
     )
+    if quantity in STATES and st.button(
+        _("Find this span's units elsewhere in a corpus"), icon=":material/open_in_new:", key="span_to_search"
+    ):
+        get_session().open_panel("found_spans", default=True, scroll=True)
+        from viz.pages import find_lens  # here, because viz.pages imports this page
+
+        st.switch_page(find_lens("search").page())
     picked = st.pills(
         _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
     )

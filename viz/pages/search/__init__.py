@@ -1,0 +1,1 @@
+"""The Search page: ``search_page.page`` puts its parts together."""

@@ -1,0 +1,181 @@
+"""Spans of the corpus in which the same units are on as in a span of the reader's text (LSTMVis)."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import numpy as np
+import streamlit as st
+
+from models.core.messages import Problem
+from models.core.tokenize_text import display
+from models.corpus.pattern_search import PatternHits, UnitPattern, find_pattern, pattern_of_span
+from models.corpus.shared_tokens import shared_annotations, shared_tokens
+from models.corpus.text_places import TokenPlaces
+from models.states.span_selectivity import THRESHOLD
+from viz.escape import code_span, escape_markdown
+from viz.i18n import _, ngettext, translate
+from viz.pages.page_elements import dense_table
+from viz.pages.panels import panel
+from viz.pages.search.hit_list import Hit
+from viz.pages.search.search_view import SearchView
+from viz.pages.states.span_panel import default_span
+from viz.pages.view_widgets import NUMBER, SPAN, view_widget
+
+SHOWN = 20
+"""Spans that are listed."""
+
+COMPARED = 2000
+"""Spans of which the tokens and annotations are compared with the corpus."""
+
+
+def pattern_panel(view: SearchView) -> None:
+    """Draw the choice of a span, the units that are on in it, and the spans of the corpus with the same units."""
+
+    @panel(
+        "found_spans",
+        _("Find the same units elsewhere"),
+        _("Select a word, bracket or quotation: what do the places share at which the same units are on?"),
+    )
+    def draw_spans() -> None:
+        labels = view.run.labels_of(view.layer)
+        values = view.run.trace.layers[view.layer][view.quantity][view.run.row]
+        count = len(values)
+        if count < 2:
+            st.markdown(_("The sequence has only one time step; a span needs others to compare with."))
+            return
+        span, level = st.columns([5, 2], gap="medium")
+        with span:
+            first, last = view_widget(
+                st.slider,
+                _("Span (time steps)"),
+                1,
+                count,
+                name="span",
+                key=f"search_span_{view.run.serial}",
+                form=SPAN,
+                default=default_span(labels, view.step),
+                is_valid=lambda chosen: chosen[1] <= count,
+            )
+        with level:
+            threshold = view_widget(
+                st.number_input,
+                _("Threshold"),
+                name="threshold",
+                key="search_threshold",
+                form=NUMBER,
+                default=THRESHOLD,
+                is_valid=lambda value: isfinite(value) and value > 0,
+                min_value=0.01,
+                step=0.05,
+                format="%.2f",
+            )
+        joined = "" if view.index.about["network"]["kind"] == "characters" else " "
+        spanned = joined.join(labels[first - 1 : min(last, first + 79)])
+        st.markdown(_("Span: {tokens}").format(tokens=code_span(spanned.strip() or spanned)))
+        try:
+            pattern = pattern_of_span(values, first - 1, last, threshold)
+        except Problem as problem:
+            st.markdown(escape_markdown(translate(problem)))
+            return
+        pattern = _chosen_units(pattern, f"{first}-{last}-{threshold:g}-{view.run.serial}")
+        if not pattern.units:
+            st.markdown(_("Choose at least one unit."))
+            return
+        found = find_pattern(view.index, view.layer, view.quantity, pattern, COMPARED)
+        _say(found, pattern)
+        if not found.total:
+            return
+        doubled = 2 * len(pattern.units)
+        hits = [
+            Hit(int(start), int(stop), _("off around: {n} of {all}").format(n=int(around), all=doubled))
+            for start, stop, around in zip(
+                found.start[:SHOWN], found.stop[:SHOWN], found.off_around[:SHOWN], strict=True
+            )
+        ]
+        shown = view.unit if view.unit in pattern.units else pattern.units[0]
+        view.show(hits, "found_spans", shown)
+        _shared(view, found)
+
+
+def _chosen_units(pattern: UnitPattern, key: str) -> UnitPattern:
+    """Show the units of a pattern and return those that the reader keeps."""
+    titles = {
+        unit: f"{unit} {'≤ −' if negative else '≥ '}{pattern.threshold:g}"
+        for unit, negative in zip(pattern.units, pattern.negative, strict=True)
+    }
+    chosen = st.pills(
+        _("Units that are on throughout the span and off just before and after"),
+        list(pattern.units),
+        selection_mode="multi",
+        default=list(pattern.units),
+        format_func=titles.__getitem__,
+        key=f"search_units_{key}",
+    )
+    kept = [place for place, unit in enumerate(pattern.units) if unit in chosen]
+    return UnitPattern(
+        tuple(pattern.units[place] for place in kept),
+        tuple(pattern.negative[place] for place in kept),
+        pattern.threshold,
+        pattern.length,
+    )
+
+
+def _say(found: PatternHits, pattern: UnitPattern) -> None:
+    if not found.total:
+        st.markdown(_("In no span of the corpus are all these units on. Choose fewer units, or another threshold."))
+        return
+    units = len(pattern.units)
+    st.markdown(
+        ngettext(
+            "{n:,} span of the corpus has these units on ({tokens:,} tokens); in {exact:,} of them all are off around.",
+            "{n:,} spans of the corpus have these units on ({tokens:,} tokens); in {exact:,} of them all are off around.",
+            found.total,
+        ).format(n=found.total, tokens=found.tokens, exact=found.exact)
+        + " "
+        + ngettext(
+            "First come spans in which the unit is off around, then those of a similar length.",
+            "First come spans in which most units are off around, then those of a similar length.",
+            units,
+        )
+    )
+
+
+def _shared(view: SearchView, found: PatternHits) -> None:
+    """Show the tokens and annotations that are more frequent in the spans than in the corpus."""
+    order = np.argsort(found.start)
+    places = TokenPlaces(found.start[order], found.stop[order])
+    vocabulary = view.index.vocabulary
+    if vocabulary is not None:
+        tokens = [each for each in shared_tokens(view.index, places, 8) if each.significant]
+        if tokens:
+            st.markdown(
+                _("More frequent in these spans than in the corpus (Fisher's exact test, false findings held at 5 %):")
+            )
+            dense_table(
+                [
+                    {
+                        _("token"): display(vocabulary[each.token]),
+                        _("in the spans"): f"{each.inside:,}",
+                        _("expected"): f"{each.expected:,.1f}",
+                        "p": f"{each.p:.1g}",
+                    }
+                    for each in tokens
+                ]
+            )
+        else:
+            st.markdown(_("No token is more frequent in these spans than chance explains."))
+    properties = [each for each in shared_annotations(view.index, places) if each.significant][:6]
+    if properties:
+        st.markdown(_("Properties at the first token of the spans, against the corpus (5 % false findings):"))
+        dense_table(
+            [
+                {
+                    _("property"): each.name if each.value is None else f"{each.name} = {each.value}",
+                    _("in the spans"): f"{each.inside:.3g}",
+                    _("elsewhere"): f"{each.outside:.3g}",
+                    "p": f"{each.p:.1g}",
+                }
+                for each in properties
+            ]
+        )

@@ -1,0 +1,66 @@
+"""The corpus of each network that is searched until the reader gives another: texts like those it was trained on."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from models.corpus.read_sources import Document
+from models.networks.network import Network
+
+SAMPLE_TOKENS = 30_000
+"""Tokens of a sample, about."""
+
+
+def sample_documents(network: Network) -> tuple[Document, ...]:
+    """Return a sample corpus for a network: none where nothing is known about its texts but its examples."""
+    return _documents(network.name) or tuple(
+        Document(f"example {number}", each.text) for number, each in enumerate(network.card.examples, start=1)
+    )
+
+
+@lru_cache(maxsize=16)
+def _documents(name: str) -> tuple[Document, ...]:
+    random = np.random.default_rng(0)
+    if name == "python-lm":
+        from models.zoo.python_text import source_files
+
+        found, size = [], 0
+        for path, text in source_files("held-out").items():
+            found.append(Document(path, text[: SAMPLE_TOKENS // 4]))
+            size += len(found[-1].text)
+            if size > SAMPLE_TOKENS:
+                break
+        return tuple(found)
+    if name.startswith("recall-"):
+        from models.zoo.recall import sample_text
+
+        texts = [sample_text(random, int(random.integers(8, 30)), ("en", "ko")[number % 2])[0] for number in range(400)]
+        return tuple(Document(f"text {number}", " ".join(text)) for number, text in enumerate(texts, start=1))
+    if name == "sentiment":
+        from models.zoo.reviews import sample_reviews
+
+        return tuple(
+            Document(f"review {number}", each.text)
+            for number, each in enumerate(sample_reviews(seed=9, count=600), start=1)
+        )
+    if name == "counter":
+        texts = [
+            "." + "".join("a" * count + "b" * count + "." for count in random.integers(1, 9, size=6))
+            for _number in range(200)
+        ]
+        return tuple(Document(f"text {number}", text) for number, text in enumerate(texts, start=1))
+    if name == "wave":
+        from models.zoo.wave import format_values, sample_waves
+
+        waves = sample_waves(random, 200).numpy()
+        return tuple(
+            Document(f"wave {number}", format_values(each[:, 0])) for number, each in enumerate(waves, start=1)
+        )
+    if name.startswith("dates-"):
+        from models.zoo.written_dates import sample_date_text
+
+        texts = [sample_date_text(random, 40) for _number in range(600)]
+        return tuple(Document(f"date {number}", each.text) for number, each in enumerate(texts, start=1))
+    return ()
