@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from models.core.messages import Problem
+from models.corpus.checked_arrays import create_checked
 from models.corpus.corpus_index import BUILDING, COMPLETE, FORMAT, CorpusIndex
 from models.corpus.network_hash import network_hash
 from models.corpus.read_sources import Document, read_documents, read_signals
@@ -125,7 +128,7 @@ def _prepare(
     """Write the tokens and make the arrays of the states, unless they are there; return the index's attributes."""
     import zarr
 
-    wanted = {
+    wanted: dict[str, Any] = {
         "corpus": corpus if isinstance(corpus, str) else None,
         "options": asdict(options) | {"layers": _listed(options.layers), "quantities": list(options.quantities)},
     }
@@ -139,6 +142,8 @@ def _prepare(
                 ) from problem
         else:
             found.check_network(network)
+            if not isinstance(corpus, str):
+                wanted["corpus"] = _Digest().of_all(corpus)
             if found.about["wanted"] != wanted:
                 raise Problem(
                     "“{folder}” contains the index of another corpus or with other options. Give a new folder.",
@@ -152,7 +157,8 @@ def _prepare(
     (work / "unfinished").touch()
     group = zarr.create_group(folder, zarr_format=3, overwrite=False)
     if not isinstance(corpus, str):
-        documents = corpus
+        digest = _Digest()
+        documents = digest.documents(corpus)
     elif network.vocabulary is None:
         documents = read_signals(corpus, network.card.columns)
     else:
@@ -165,6 +171,8 @@ def _prepare(
     except Problem:
         shutil.rmtree(folder)
         raise
+    if not isinstance(corpus, str):
+        wanted["corpus"] = digest.value
     columns = sum(reader.layers[layer] * len(quantities) for layer, quantities in reader.read.items())
     shard = options.shard_steps or _shard_steps(facts["steps"], columns)
     for layer, quantities in reader.read.items():
@@ -172,8 +180,8 @@ def _prepare(
             _create_states(group, f"states/{layer}/{quantity}", facts["steps"], reader.layers[layer], shard)
     properties = [name for name in PROPERTIES if name not in facts["annotations"]] if has_text else []
     for name in properties:
-        group.create_array(
-            f"annotations/{name}", shape=(facts["steps"],), chunks=(shard,), dtype="float32", fill_value=math.nan
+        create_checked(
+            group, f"annotations/{name}", shape=(facts["steps"],), chunks=(shard,), dtype="float32", fill_value=math.nan
         )
     about = facts | {
         "unrolled_index": FORMAT,
@@ -199,6 +207,30 @@ def _prepare(
     return about
 
 
+class _Digest:
+    """The SHA-256 of documents, by which those of a stopped build are known."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def documents(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Yield documents as they are, and count them in."""
+        for each in documents:
+            self._digest.update(ascii((each.source, each.text, sorted(each.annotations.items()))).encode())
+            yield each
+
+    def of_all(self, documents: Iterable[Document]) -> str:
+        """Return the digest of documents."""
+        for _ in self.documents(documents):
+            pass
+        return self.value
+
+    @property
+    def value(self) -> str:
+        """The digest so far, as hexadecimal digits."""
+        return self._digest.hexdigest()
+
+
 def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
@@ -211,16 +243,14 @@ def _shard_steps(steps: int, columns: int) -> int:
 
 
 def _create_states(group: Any, name: str, steps: int, units: int, shard: int) -> None:
-    from zarr.codecs import BloscCodec, Crc32cCodec
-
     together = min(UNITS_OF_CHUNK, units)
-    group.create_array(
+    create_checked(
+        group,
         name,
         shape=(steps, units),
         chunks=(shard, together),
         shards=(shard, -(-units // together) * together),
         dtype="float16",
-        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=2), Crc32cCodec()],
         dimension_names=("token", "unit"),
     )
 
@@ -248,7 +278,9 @@ def _results(network: Network, folder: Path, numbers: Sequence[int], scheduler: 
     if scheduler == "here":
         yield (write_shard(network, str(folder), number) for number in numbers)
         return
-    from distributed import Client, as_completed
+    from distributed import CancelledError, Client, as_completed
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
 
     client = named_cluster()
     cluster = None
@@ -257,10 +289,16 @@ def _results(network: Network, folder: Path, numbers: Sequence[int], scheduler: 
         cluster = local_cluster(cores, processes=scheduler == "processes")
         client = Client(cluster, set_as_default=False)
     try:
-        everywhere = client.scatter(network, broadcast=True)
+        # A task, not scattered data: what a worker that dies has of it is computed again.
+        everywhere = client.submit(copy.copy, network, pure=False)
         place = str(folder.resolve())
         futures = [client.submit(write_shard, everywhere, place, number, pure=False) for number in numbers]
         yield (future.result() for future in as_completed(futures, loop=client.loop))
+    except (KilledWorker, CancelledError, CommClosedError, TimeoutError) as error:
+        raise Problem(
+            "The workers ended before the index was complete, perhaps for lack of memory. Build again; it goes on where it "
+            "stopped."
+        ) from error
     finally:
         for each in (client, cluster):
             if each is not None:

@@ -27,6 +27,7 @@ import numpy as np
 
 from models.core.messages import Problem
 from models.core.tokenize_text import display
+from models.corpus.checked_arrays import read_part
 from models.corpus.network_hash import network_hash
 from models.networks.network import Network
 
@@ -81,12 +82,12 @@ class CorpusIndex:
         try:
             self.group = zarr.open_group(self.folder, mode="r")
             self.about: dict[str, Any] = dict(self.group.attrs)
-            version = self.about["unrolled_index"]
+            version, status = self.about["unrolled_index"], self.about["status"]
         except (OSError, KeyError, ValueError, TypeError, zarr.errors.BaseZarrError) as error:
             raise Problem("“{folder}” is not the index of a corpus.", folder=str(folder)) from error
         if version != FORMAT:
             raise Problem("The index in “{folder}” has another version. Build it again.", folder=str(folder))
-        if complete and self.about["status"] != COMPLETE:
+        if complete and status != COMPLETE:
             raise Problem(
                 "The index in “{folder}” is not complete. Run its build command again; it goes on where it stopped.",
                 folder=str(folder),
@@ -146,7 +147,7 @@ class CorpusIndex:
 
         Args:
             name: its path.
-            selection: as of ``numpy``'s basic indexing.
+            selection: as of ``numpy``'s basic indexing, or the places (n) int64 along the first axis.
 
         Raises:
             Problem: there is no such array, or the part of it is damaged or missing; the sentence names the chunk.
@@ -196,25 +197,3 @@ class CorpusIndex:
     def labels(self, start: int, stop: int) -> list[str]:
         """Return the tokens from ``start`` to ``stop`` (not included) in display form."""
         return [display(token) for token in self.token_texts(start, stop)]
-
-
-def read_part(array: Any, selection: Any) -> np.ndarray:
-    """Return a part of a Zarr array.
-
-    Raises:
-        Problem: it is damaged or missing; the sentence names the chunk.
-    """
-    try:
-        return array[selection]
-    except Exception as error:  # the codecs raise ValueError, RuntimeError and others
-        raise Problem(
-            "A chunk of “{array}” cannot be read ({part}: {reason}). Build the index again, or copy it again.",
-            array=array.path,
-            part=_describe(selection),
-            reason=str(error) or type(error).__name__,
-        ) from error
-
-
-def _describe(selection: Any) -> str:
-    parts = selection if isinstance(selection, tuple) else (selection,)
-    return ", ".join(f"{each.start or 0}–{each.stop}" if isinstance(each, slice) else str(each) for each in parts)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.core.messages import Problem
-from models.corpus.corpus_index import CorpusIndex, read_part
+from models.corpus.checked_arrays import read_part
+from models.corpus.corpus_index import CorpusIndex
 
 METRICS = ("euclidean", "cosine")
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.core.messages import Problem
-from models.corpus.corpus_index import CorpusIndex, read_part
-from models.corpus.state_summaries import unit_mask
+from models.corpus.checked_arrays import read_part
+from models.corpus.corpus_index import CorpusIndex
+from models.corpus.state_summaries import float16_at_least, unit_mask
 
 SEGMENT = 1 << 22
 """Tokens whose bits are unpacked at a time."""
@@ -76,10 +77,12 @@ def pattern_of_span(values: np.ndarray, start: int, stop: int, threshold: float)
         raise Problem("The span is empty or outside of the text. Choose at least one time step.")
     if not (np.isfinite(threshold) and threshold > 0):
         raise Problem("The threshold must be a positive number.")
-    stored = values.astype(np.float16)  # as an index stores them
+    with np.errstate(over="ignore"):
+        stored = values.astype(np.float16)  # as an index stores them
+    level = float16_at_least(threshold)
     found: list[tuple[int, bool]] = []
     for negative in (False, True):
-        on = stored <= -threshold if negative else stored >= threshold
+        on = stored <= -level if negative else stored >= level
         inside = on[start:stop].all(axis=0)
         outside = np.zeros_like(inside)
         for beside in (start - 1, stop):
@@ -144,7 +147,8 @@ def on_bits(index: CorpusIndex, layer: str, quantity: str, unit: int, negative: 
     if threshold == index.about["threshold"]:
         return unit_mask(index.array(f"summaries/{layer}/{quantity}"), unit, negative)
     values = read_part(index.states(layer, quantity), (slice(None), unit))
-    return np.packbits(values <= -threshold if negative else values >= threshold)
+    level = float16_at_least(threshold)
+    return np.packbits(values <= -level if negative else values >= level)
 
 
 def _runs(bits: np.ndarray, index: CorpusIndex) -> tuple[np.ndarray, np.ndarray]:

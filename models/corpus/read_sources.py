@@ -156,9 +156,10 @@ def _json_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:
             )
         if not line.strip():
             continue
+        decoded = _decode(line, name)
         try:
-            row = json.loads(_decode(line, name))
-        except (json.JSONDecodeError, RecursionError) as error:
+            row = json.loads(decoded)
+        except (ValueError, RecursionError) as error:
             raise Problem("Line {line} of “{file}” is not valid JSON.", line=number, file=name) from error
         if not isinstance(row, dict):
             raise Problem(
@@ -169,6 +170,7 @@ def _json_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _csv_rows(file: Any, name: str, separator: str) -> Iterator[Mapping[str, Any]]:
+    csv.field_size_limit(MAX_ROW)  # of one text; without it 128 KB
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         for row in csv.DictReader(lines, delimiter=separator):

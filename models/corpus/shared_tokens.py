@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
 from models.corpus.text_places import TokenPlaces
 
@@ -122,11 +123,11 @@ def shared_annotations(index: CorpusIndex, places: TokenPlaces, sample: int = 20
     rows: list[tuple[str, str | None, float, float, float]] = []
     for name in index.about["annotations"]:
         array = index.array(f"annotations/{name}")
-        inside, outside = array.get_orthogonal_selection(places.start), array.get_orthogonal_selection(others)
+        inside, outside = read_part(array, places.start), read_part(array, others)
         labels = array.attrs.get("labels")
         if labels is None:
             inside, outside = inside[np.isfinite(inside)], outside[np.isfinite(outside)]
-            if len(inside) and len(outside):
+            if len(inside) and len(outside) and (inside.min() < inside.max() or (outside != inside[0]).any()):
                 p = float(mannwhitneyu(inside, outside).pvalue)
                 rows.append((name, None, float(inside.mean()), float(outside.mean()), p))
             continue

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from models.corpus.corpus_index import read_part
+from models.corpus.checked_arrays import create_checked, read_part
 
 BLOCK = 64
 """Tokens of a block."""
@@ -41,7 +41,8 @@ NOT_FINITE = 0x7C00
 def summarize(values: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
     """Return the summaries of states (n, H) float16, n a multiple of ``BLOCK`` except at the end of the corpus.
 
-    They are found from the bits, as integers: those of positive float16 numbers have the order of the numbers.
+    They are found from the bits, as integers: those of positive float16 numbers have the order of the numbers, and both
+    zeros count as equal.
     """
     bits, level = values.view(np.uint16), _bits_at_least(threshold)
     masks: tuple[list[np.ndarray], list[np.ndarray]] = [], []
@@ -51,13 +52,13 @@ def summarize(values: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
         signed = piece.view(np.int16)
         masks[0].append(_packed(signed >= level))
         masks[1].append(_packed(piece >= level + 0x8000))
-        ordered = signed ^ ((signed >> 15) & 0x7FFF)  # integers in the order of the numbers
+        ordered = _ordered(signed)
         missing = -len(piece) % BLOCK
         if missing:
             ordered = np.concatenate([ordered, np.broadcast_to(ordered[-1:], (missing, ordered.shape[1]))])
         blocks = ordered.reshape(-1, BLOCK, ordered.shape[1])
         for name, best in (("maximum", blocks.max(axis=1)), ("minimum", blocks.min(axis=1))):
-            extremes[name].append(best ^ ((best >> 15) & 0x7FFF))
+            extremes[name].append(np.where(best < 0, -best | -0x8000, best).astype(np.int16))
             extremes[f"{name}_at"].append(_first_place(blocks, best))
     result = {name: np.ascontiguousarray(np.concatenate(each).T) for name, each in extremes.items()}
     result |= {name: result[name].view(np.float16) for name in ("maximum", "minimum")}
@@ -65,6 +66,12 @@ def summarize(values: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
         MASKS: np.stack([np.concatenate(each).T for each in masks]),
         "sample": np.ascontiguousarray(values[::BLOCK].T),
     }
+
+
+def _ordered(bits: np.ndarray) -> np.ndarray:
+    """Return int16 in the order of the float16 numbers whose bits are given as int16."""
+    sign = bits >> 15
+    return ((bits & 0x7FFF) ^ sign) - sign
 
 
 _FROM_LAST = np.arange(BLOCK, 0, -1, dtype=np.uint8)[None, :, None]
@@ -77,8 +84,17 @@ def _first_place(blocks: np.ndarray, best: np.ndarray) -> np.ndarray:
 
 def _bits_at_least(threshold: float) -> int:
     """Return the bits of the smallest float16 that is at or above a positive threshold."""
-    nearest = np.float16(threshold)
+    with np.errstate(over="ignore"):
+        nearest = np.float16(threshold)
     return int(nearest.view(np.uint16)) + (float(nearest) < threshold)
+
+
+def float16_at_least(threshold: float) -> np.float16:
+    """Return the smallest float16 that is at or above a positive threshold.
+
+    Stored states are compared with it, since numpy rounds a number to float16 before it compares it with such, down or up.
+    """
+    return np.uint16(_bits_at_least(threshold)).view(np.float16)
 
 
 def _packed(on: np.ndarray) -> np.ndarray:
@@ -110,8 +126,8 @@ def join_summaries(group: Any, stems: Sequence[Path]) -> None:
         pieces = [np.load(f"{stem}.{name}.npy", mmap_mode="r") for stem in stems]
         length, (*others, units) = sum(piece.shape[-1] for piece in pieces), pieces[0].shape[:-1]
         chunk = (*(1 for _ in others), 1, max(1, min(length, MAX_CHUNK)))
-        target = group.create_array(
-            name, shape=(*others, units, length), chunks=chunk, dtype=pieces[0].dtype, overwrite=True
+        target = create_checked(
+            group, name, shape=(*others, units, length), chunks=chunk, dtype=pieces[0].dtype, overwrite=True
         )
         together = max(1, JOINED_BYTES // max(1, length * target.dtype.itemsize * max(1, *others, 1)))
         for start in range(0, units, together):

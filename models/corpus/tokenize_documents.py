@@ -6,6 +6,8 @@ the last line end in the last quarter of that length, or where there is none, at
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.core.messages import Problem
+from models.core.parse_numbers import MAX_FLOAT32
 from models.core.tokenize_text import MAX_TEXT, display, normalize_whitespace
 from models.corpus.read_sources import Document
 from models.networks.network import Network, number_rows, parse_numbers
@@ -101,7 +104,9 @@ def _split(network: Network, text: str) -> tuple[list[str], np.ndarray]:
         block = text[start:stop]
         found = network.symbols(block)
         symbols += found
-        places.append(start + (_lengths(found) if network.kind == "characters" else _word_places(found, block)))
+        places.append(
+            start + (_lengths(found) if network.kind == "characters" else _word_places(network, found, block))
+        )
         start = stop
     return symbols, np.concatenate(places) if places else np.zeros(0, dtype=np.int64)
 
@@ -134,17 +139,20 @@ def _lengths(symbols: list[str]) -> np.ndarray:
     return np.cumsum(sizes) - sizes
 
 
-def _word_places(words: list[str], text: str) -> np.ndarray:
-    """Return where each word starts; the vocabulary may write it with other letters, but of the same number."""
-    plain, place, places = text.replace("’", "'"), 0, []
-    folded = plain.casefold()
-    same = len(folded) == len(plain)
-    for word in words:
-        at = plain.find(word, place)
-        other = folded.find(word.casefold(), place) if same else -1
-        at = min((each for each in (at, other) if each >= 0), default=place)
-        places.append(at)
-        place = at + len(word)
+def _word_places(network: Network, words: list[str], text: str) -> np.ndarray:
+    """Return where each word starts: the words of a text are all of it but its white space.
+
+    The vocabulary may write a word with other letters, mostly of the same number; where it is another, the words of each
+    stretch without white space are placed on their own.
+    """
+    visible = np.fromiter((not character.isspace() for character in text), dtype=bool, count=len(text))
+    begins, sizes = _lengths(words), sum(map(len, words))
+    if sizes == visible.sum():
+        return np.flatnonzero(visible)[begins].astype(np.int64)
+    places: list[int] = []
+    for chunk in re.finditer(r"\S+", text):
+        last = chunk.end() - 1
+        places += np.minimum(chunk.start() + _lengths(network.symbols(chunk.group())), last).tolist()
     return np.array(places, dtype=np.int64)
 
 
@@ -177,5 +185,10 @@ def _annotation(value: Any, steps: int, name: str, source: str) -> np.ndarray:
             steps=f"{steps:,}",
         )
     if all(each is None or isinstance(each, int | float) for each in values):
-        return np.array([np.nan if each is None else float(each) for each in values])
+        return np.array([np.nan if each is None else _number(each) for each in values])
     return np.array(["" if each is None else str(each) for each in values], dtype=object)
+
+
+def _number(value: float) -> float:
+    """Return a number as float32 has it; one that is too large as infinity."""
+    return math.copysign(math.inf, value) if abs(value) > MAX_FLOAT32 else float(value)

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from models.core.messages import Problem
-from models.corpus.corpus_index import CorpusIndex, read_part
+from models.corpus.checked_arrays import read_part
+from models.corpus.corpus_index import CorpusIndex
 from models.corpus.text_places import TokenPlaces
 
 _BITS = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16)
@@ -22,6 +23,7 @@ _KEYS = _BITS ^ np.where(_BITS >> 15, 0xFFFF, 0x8000).astype(np.uint16)
 NUMBERS = np.empty(1 << 16, dtype=np.float16)
 """All float16 numbers in their order."""
 NUMBERS[_KEYS] = _BITS.view(np.float16)
+_KEYS[0x8000] = _KEYS[0]  # both zeros count as equal
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from models.core.messages import Problem
-from models.corpus.corpus_index import CorpusIndex, read_part
+from models.corpus.checked_arrays import read_part, writable
+from models.corpus.corpus_index import CorpusIndex
 from models.corpus.read_states import StateReader
 from models.corpus.state_summaries import NOT_FINITE, save_summaries, summarize
 from models.networks.network import Network
@@ -110,7 +111,7 @@ def _write(network: Network, folder: Path, number: int) -> ShardResult:
     group = zarr.open_group(folder, mode="r+")
     work = folder / WORK
     for place, (layer, each) in enumerate(names):
-        group[f"states/{layer}/{each}"][start:stop] = buffers[layer, each]
+        writable(group, f"states/{layer}/{each}")[start:stop] = buffers[layer, each]
         save_summaries(summarize(buffers.pop((layer, each)), about["threshold"]), work / f"{number:06}-{place}")
     if about["properties"]:
         _write_properties(index, group, start, stop)
@@ -184,4 +185,4 @@ def _write_properties(index: CorpusIndex, group: Any, start: int, stop: int) -> 
         for name, values in text_properties([vocabulary[each] for each in ids]).items():
             columns[name].append(values[max(0, start - begin) :])
     for name, parts in columns.items():
-        group[f"annotations/{name}"][start:stop] = np.concatenate(parts).astype(np.float32)
+        writable(group, f"annotations/{name}")[start:stop] = np.concatenate(parts).astype(np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from models.core.messages import Problem
+from models.corpus.checked_arrays import create_checked
 from models.corpus.read_sources import Document
 from models.corpus.tokenize_documents import document_parts
 from models.networks.network import Network
@@ -24,7 +25,7 @@ class _Column:
 
     def __init__(self, group: Any, name: str, dtype: Any, columns: int | None = None, fill: float = 0) -> None:
         shape, chunk = ((0,), (FLUSHED,)) if columns is None else ((0, columns), (FLUSHED // max(1, columns), columns))
-        self._array = group.create_array(name, shape=shape, chunks=chunk, dtype=dtype, fill_value=fill)
+        self._array = create_checked(group, name, shape=shape, chunks=chunk, dtype=dtype, fill_value=fill)
         self._dtype, self._waiting, self._count, self.length = dtype, [], 0, 0
 
     def add(self, values: Any) -> None:
@@ -130,6 +131,8 @@ def write_tokens(
             source_of.add([sources.setdefault(part.source, len(sources))])
             place_of.add([part.start])
             for name, values in part.annotations.items():
+                if name not in annotations and values.dtype != object and np.isnan(values).all():
+                    continue  # the type of the column is not known yet
                 if name not in annotations:
                     annotations[name] = _Labels(group, _checked_name(name), values.dtype == object)
                 annotations[name].column.fill_to(tokens.length)
@@ -154,7 +157,7 @@ def write_tokens(
     for column in (tokens, places, text, starts, text_starts, source_of, place_of):
         column.close()
     if not numbers:
-        group.create_array("token_counts", shape=counts.shape, dtype="int64")[...] = counts
+        create_checked(group, "token_counts", shape=counts.shape, dtype="int64")[...] = counts
     for labels in annotations.values():
         labels.close(steps)
     return {
@@ -168,6 +171,9 @@ def write_tokens(
 
 
 def _checked_name(name: str) -> str:
-    if not name or len(name) > 100 or set(name) & set("/\\") or name.startswith((".", "__")):
-        raise Problem("A column cannot be named “{column}”. Rename it.", column=name[:100])
+    hidden = name.startswith((".", "__")) or name == "zarr.json"
+    if not name or len(name) > 100 or set(name) & set("/\\") or hidden or not name.isprintable():
+        raise Problem(
+            "A column cannot be named “{column}”. Rename it.", column=name[:100].encode("utf-8", "replace").decode()
+        )
     return name

@@ -1,0 +1,86 @@
+"""Arrays of an index whose damage is noticed: each chunk has a checksum, and is written even if it has only zeros.
+
+Zarr returns zeros for a chunk that is not there, so that a deleted file would be read as numbers without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.core.messages import Problem
+
+WRITE_ALL = {"write_empty_chunks": True}
+"""The setting of Zarr by which chunks of zeros are written; an array that is opened again needs it anew."""
+
+
+def create_checked(group: Any, name: str, **options: Any) -> Any:
+    """Create an array whose chunks have checksums; the options are those of Zarr."""
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    size = np.dtype(options["dtype"]).itemsize
+    packed = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=size)
+    return group.create_array(name, compressors=[packed, Crc32cCodec()], config=WRITE_ALL, **options)
+
+
+def writable(group: Any, name: str) -> Any:
+    """Return an array of a group that was opened for writing."""
+    return group[name].with_config(WRITE_ALL)
+
+
+def read_part(array: Any, selection: Any) -> np.ndarray:
+    """Return a part of a Zarr array.
+
+    Args:
+        array: of an index.
+        selection: as of ``numpy``'s basic indexing, or the places (n) int64 along the first axis.
+
+    Raises:
+        Problem: it is damaged or missing; the sentence names the chunk.
+    """
+    try:
+        missing = next((name for name in _chunk_names(array, selection) if not _exists(array, name)), None)
+        if missing is None:
+            return array.oindex[selection] if isinstance(selection, np.ndarray) else array[selection]
+        reason: Any = f"the file {missing} is not there"
+        cause = None
+    except Exception as error:  # the codecs raise ValueError, RuntimeError and others
+        reason, cause = str(error) or type(error).__name__, error
+    raise Problem(
+        "A chunk of “{array}” cannot be read ({part}: {reason}). Build the index again, or copy it again.",
+        array=array.path,
+        part=_describe(selection),
+        reason=reason,
+    ) from cause
+
+
+def _exists(array: Any, name: str) -> bool:
+    return (Path(array.store.root) / array.path / name).is_file()
+
+
+def _chunk_names(array: Any, selection: Any) -> Iterator[str]:
+    """Yield the files, below that of the array, in which a part of it is stored."""
+    parts = selection if isinstance(selection, tuple) else (selection,)
+    if Ellipsis in [each for each in parts if not isinstance(each, np.ndarray)]:
+        at = parts.index(Ellipsis)
+        parts = (*parts[:at], *[slice(None)] * (array.ndim - len(parts) + 1), *parts[at + 1 :])
+    parts += (slice(None),) * (array.ndim - len(parts))
+    numbers = []
+    for part, length, size in zip(parts, array.shape, array.shards or array.chunks, strict=True):
+        if isinstance(part, slice):
+            start, stop, _step = part.indices(length)
+            numbers.append(range(start // size, -(-stop // size) if stop > start else start // size))
+        else:
+            numbers.append(np.unique(np.asarray(part) % max(1, length) // size).tolist())
+    return ("/".join(("c", *map(str, place))) for place in product(*numbers))
+
+
+def _describe(selection: Any) -> str:
+    if isinstance(selection, np.ndarray):
+        return f"{len(selection)} places from {selection.min(initial=0)}"
+    parts = selection if isinstance(selection, tuple) else (selection,)
+    return ", ".join(f"{each.start or 0}–{each.stop}" if isinstance(each, slice) else str(each) for each in parts)
