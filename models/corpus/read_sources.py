@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,7 +115,9 @@ def _files(address: str) -> list[tuple[Any, str]]:
             paths = [path] if system.exists(path) else []
     except (OSError, ValueError, ImportError) as error:
         raise Problem("“{address}” cannot be opened: {reason}.", address=address, reason=error) from error
-    shown = [found for found in sorted(paths) if not _is_hidden(found[len(path) :] if found != path else "")]
+    fixed = re.split(r"[*?\[]", path)[0]  # hidden folders that the address itself names are read
+    fixed = fixed if fixed == path else fixed[: fixed.rfind("/") + 1]
+    shown = [found for found in sorted(paths) if not _is_hidden(found[len(fixed) :])]
     if not shown:
         raise Problem(
             "There is no file at “{address}”. Give a file, a folder or a pattern such as texts/*.txt.", address=address

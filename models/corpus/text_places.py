@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.core.messages import Problem
+from models.core.tokenize_text import UNKNOWN
 from models.corpus.corpus_index import CorpusIndex
 
 MAX_PATTERN = 1000
@@ -15,6 +17,10 @@ MAX_PATTERN = 1000
 
 PATTERN_MEMORY = 8 << 20
 """Bytes that a compiled expression may take."""
+
+
+HALF_PAIRS = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which JSON can have and UTF-8 cannot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +72,14 @@ def regex_places(
     options = re2.Options()
     options.log_errors, options.max_mem = False, PATTERN_MEMORY
     try:
-        compiled = re2.compile("(?m)" + expression, options=options)
+        compiled = re2.compile("(?m)" + HALF_PAIRS.sub(UNKNOWN, expression), options=options)
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
         raise Problem("The regular expression is not valid: {reason}.", reason=reason) from error
     begins, ends = [], []
     starts = index.document_starts
     for number in range(len(starts) - 1):
-        text = index.document_text(number)
+        text = HALF_PAIRS.sub(UNKNOWN, index.document_text(number))
         spans = [match.span() for match in compiled.finditer(text) if match.end() > match.start()]
         if spans:
             low, high = np.array(spans).T

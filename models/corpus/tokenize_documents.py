@@ -191,4 +191,4 @@ def _annotation(value: Any, steps: int, name: str, source: str) -> np.ndarray:
 
 def _number(value: float) -> float:
     """Return a number as float32 has it; one that is too large as infinity."""
-    return math.copysign(math.inf, value) if abs(value) > MAX_FLOAT32 else float(value)
+    return (math.inf if value > 0 else -math.inf) if abs(value) > MAX_FLOAT32 else float(value)

@@ -34,18 +34,18 @@ def letter_network(module=None, vocabulary=LETTERS, unknown=None):
     module = (Letters() if module is None else module).eval()
     view = DefaultView("ab", "rnn.l0", 0, 0, "hidden", {"en": ""})
     card = ModelCard(
-        name="letters", title={"en": "Letters"}, task={"en": ""}, kind="characters", scored="all", predicts="next", classes=None,
-        architecture={"class": "Letters"}, vocabulary=vocabulary, unknown=unknown, padding=None, particles=(), columns=0,
-        parameters=0, data={}, training={}, metrics={}, examples=(), default=view,
+        name="letters", title={"en": "Letters"}, task={"en": ""}, kind="characters", scored="all", predicts="next",
+        classes=None, architecture={"class": "Letters"}, vocabulary=vocabulary, unknown=unknown, padding=None, particles=(),
+        columns=0, parameters=0, data={}, training={}, metrics={}, examples=(), default=view,
     )  # fmt: skip
     return Network("letters", module, vocabulary, card)
 
 
 def quote_network():
-    """Return a network whose first unit is near 1 from an opening quote to the token before the closing one, else 0.
+    """Return a network whose first unit is 0.76 from an opening quote to the token before the closing one, else 0.
 
-    The cell's other four units are random. A quote that opens sets the input and candidate gates; one that closes the forget
-    gate: the unit is the exclusive or of itself and the quote, so two helper units count the quotes' parity.
+    A letter other than the quote keeps the cell; the quote forgets it, and writes 1 if the unit was off. The other three
+    units are random.
     """
     module = Letters(hidden=4)
     with torch.no_grad():
@@ -59,7 +59,6 @@ def quote_network():
         for name in "ifgo":
             h[gates[name]][0] = 0
         quote = LETTERS.index('"')
-        # A letter other than the quote keeps the cell; the quote forgets it, and writes 1 if it was 0.
         bias[gates["f"]][0], bias[gates["i"]][0], bias[gates["g"]][0], bias[gates["o"]][0] = 20, -20, 20, 20
         x[gates["f"]][0, quote], x[gates["i"]][0, quote] = -40, 40
         h[gates["i"]][0, 0] = -60  # what is 0.76 within quotes

@@ -1,7 +1,7 @@
 """The questions to an index against a slow scan of its states, written with loops."""
 
 import math
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ LAYER = ("rnn.l0", "hidden")
 def index(tmp_path_factory):
     """An index of 1,500 letters in 40 documents, of which some are the same."""
     texts = letter_texts(5, 30, 90)
-    texts += texts[:8] + ["ab", "a"]
+    texts += [*texts[:8], "ab", "a"]
     return build(letter_network(), texts, tmp_path_factory.mktemp("index") / "index", threshold=0.1)
 
 
@@ -38,7 +38,7 @@ def states(index):
 
 def documents(index):
     starts = index.document_starts.tolist()
-    return list(zip(starts[:-1], starts[1:], strict=True))
+    return list(pairwise(starts))
 
 
 def slow_pattern(index, states, pattern):
@@ -195,7 +195,7 @@ def slow_regex(index, expression):
 
     chosen = np.zeros(index.steps, dtype=bool)
     for number, (start, stop) in enumerate(documents(index)):
-        places = index.read("places", slice(start, stop)).tolist() + [len(index.document_text(number))]
+        places = [*index.read("places", slice(start, stop)).tolist(), len(index.document_text(number))]
         for match in re.finditer(expression, index.document_text(number), re.MULTILINE):
             for each in range(stop - start):
                 if places[each] < match.end() and places[each + 1] > match.start():
