@@ -29,12 +29,12 @@ def named_path(arguments: Sequence[str]) -> Path | None:
 
 
 class NamedPath(NamedTuple):
-    """What a path on the command line is; the others are None."""
+    """A path on the command line by its kind; the other kinds are None."""
 
     file: Path | None = None
     runs: Path | None = None
     lessons: Path | None = None
-    index: Path | None = None
+    corpus: Path | None = None
 
 
 def sort_named(path: Path | None) -> NamedPath:
@@ -42,7 +42,7 @@ def sort_named(path: Path | None) -> NamedPath:
     if path is None or not path.is_dir():
         return NamedPath(file=path)
     if (path / "zarr.json").is_file():
-        return NamedPath(index=path)
+        return NamedPath(corpus=path)
     from viz.lessons.find_lessons import lesson_folders  # most readers open no folder
 
     return NamedPath(lessons=path) if lesson_folders(path) else NamedPath(runs=path)

@@ -40,7 +40,7 @@ UNITS_OF_CHUNK = 8
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """What an index contains.
+    """The contents of an index.
 
     Attributes:
         layers: names of layers, as in a trace; None for all.
@@ -70,7 +70,7 @@ class IndexOptions:
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is.
+    """The state of a build.
 
     Attributes:
         part: ``"tokens"``, ``"states"`` or ``"summaries"``.
@@ -309,8 +309,8 @@ def _complete(folder: Path, progress: Progress) -> None:
     """Join the summaries of the shards, and mark the index as complete."""
     import zarr
 
-    group = zarr.open_group(folder, mode="r+")
-    about = dict(group.attrs)
+    group: Any = zarr.open_group(folder, mode="r+")
+    about: dict[str, Any] = dict(group.attrs)
     steps, work = about["steps"], folder / WORK
     progress(BuildProgress("summaries", steps, steps, None))
     results = [shard_result(folder, number) for number in range(math.ceil(steps / about["shard_steps"]))]

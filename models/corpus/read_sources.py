@@ -177,7 +177,7 @@ def _csv_rows(file: Any, name: str, separator: str) -> Iterator[Mapping[str, Any
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         for row in csv.DictReader(lines, delimiter=separator):
-            row.pop(None, None)  # type: ignore[call-overload]  # values past the last heading
+            row.pop(None, None)  # values past the last heading
             yield row
     except UnicodeDecodeError as error:
         raise Problem("“{file}” is not text in UTF-8. Leave it out, or convert it.", file=name) from error

@@ -22,7 +22,7 @@ class _EnoughError(Exception):
 
 
 class StateReader:
-    """Reads states of some layers of a network.
+    """A reader of the states of some layers of a network.
 
     The hidden state of the last layer of a module of PyTorch is its output, and is taken from there; others are captured.
 
@@ -81,15 +81,18 @@ class StateReader:
         self._outputs = self._plain_outputs(found)
 
     def _plain_outputs(self, found: dict[str, Any]) -> dict[str, nn.Module] | None:
-        """Return by layer the module whose output is its hidden state; None if some of what is read is no output."""
+        """Return by layer the module whose output is its hidden state; None if something else is read too."""
         if any(quantities != ("hidden",) for quantities in self.read.values()):
             return None
-        result = {}
+        result: dict[str, nn.Module] = {}
         for name in self.layers:
             path, _dot, suffix = name.rpartition(".")
             module = dict(self._module.named_modules()).get(path)
-            plain = type(module) in (nn.RNN, nn.LSTM, nn.GRU) and not module.bidirectional and module.batch_first
-            if not plain or suffix != f"l{module.num_layers - 1}" or found[name].shape[0] != 1:
+            if type(module) not in (nn.RNN, nn.LSTM, nn.GRU):
+                return None
+            assert isinstance(module, nn.RNNBase)
+            is_last = suffix == f"l{module.num_layers - 1}" and not module.bidirectional
+            if not is_last or not module.batch_first or found[name].shape[0] != 1:
                 return None
             result[name] = module
         return result

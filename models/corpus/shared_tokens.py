@@ -23,7 +23,7 @@ class SharedToken:
         token: its id.
         inside, expected: how often it occurs there, and how often it would if they were any tokens of the corpus.
         p: of Fisher's exact test, one-sided.
-        significant: whether it is, with the error rate of all tokens held at ``MAX_ERROR_RATE``.
+        significant: whether it is, where at most ``MAX_ERROR_RATE`` of all findings are expected to be false.
     """
 
     token: int

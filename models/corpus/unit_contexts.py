@@ -59,7 +59,7 @@ def contexts_over_range(index: CorpusIndex, layer: str, quantity: str, unit: int
     """Return contexts with values spread evenly between a unit's smallest and largest, by falling value.
 
     Candidates are the first tokens of the blocks of 64; of each of ``count`` equal parts of the range that has one, the one
-    nearest to the middle of the part that is no repetition, as in ``strongest_contexts``.
+    nearest to the middle of the part that repeats none before it, as in ``strongest_contexts``.
 
     Raises:
         Problem: the index has no such unit.
@@ -89,7 +89,7 @@ def _row(index: CorpusIndex, layer: str, quantity: str, name: str, unit: int) ->
 
 
 def _spread(index: CorpusIndex, steps: Iterable[int], count: int) -> list[int]:
-    """Return the places of the first ``count`` tokens that are no repetition."""
+    """Return the places of the first ``count`` tokens whose contexts differ."""
     seen, chosen = _Seen(index), []
     for place, step in enumerate(steps):
         if seen.add(int(step)):

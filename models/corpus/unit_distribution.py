@@ -28,7 +28,7 @@ _KEYS[0x8000] = _KEYS[0]  # both zeros count as equal
 
 @dataclass(frozen=True, eq=False)
 class UnitDistribution:
-    """How often a unit has each value.
+    """The numbers of tokens at which a unit has each value.
 
     Attributes:
         inside: (65536) int64, at the tokens asked for, by ``NUMBERS``.

@@ -108,7 +108,7 @@ def _write(network: Network, folder: Path, number: int) -> ShardResult:
                     target[low - start : high - start] = values[row, low - first : high - first]
         del found
     rounding = {name: _rounding(buffers[name], name, index, start) for name in names}
-    group = zarr.open_group(folder, mode="r+")
+    group: Any = zarr.open_group(folder, mode="r+")
     work = folder / WORK
     for place, (layer, each) in enumerate(names):
         writable(group, f"states/{layer}/{each}")[start:stop] = buffers[layer, each]

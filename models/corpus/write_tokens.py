@@ -26,7 +26,8 @@ class _Column:
     def __init__(self, group: Any, name: str, dtype: Any, columns: int | None = None, fill: float = 0) -> None:
         shape, chunk = ((0,), (FLUSHED,)) if columns is None else ((0, columns), (FLUSHED // max(1, columns), columns))
         self._array = create_checked(group, name, shape=shape, chunks=chunk, dtype=dtype, fill_value=fill)
-        self._dtype, self._waiting, self._count, self.length = dtype, [], 0, 0
+        self._dtype, self._count, self.length = dtype, 0, 0
+        self._waiting: list[np.ndarray] = []
 
     def add(self, values: Any) -> None:
         """Append values."""

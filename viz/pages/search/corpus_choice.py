@@ -36,10 +36,10 @@ def chosen_index(session: Session, network: Network) -> CorpusIndex | None:
     try:
         if kind == "opened":
             assert opened is not None
-            index = CorpusIndex(opened)
-            index.check_network(network)
-            _describe(index)
-            return index
+            from_disk = CorpusIndex(opened)
+            from_disk.check_network(network)
+            _describe(from_disk)
+            return from_disk
         documents = sample_documents(network) if kind == "sample" else _own_documents()
         if not documents:
             st.markdown(_("Type or upload texts: the network reads them, and its states at every token are searched."))

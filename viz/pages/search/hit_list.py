@@ -34,7 +34,7 @@ class Hit:
 
     Attributes:
         start, stop: its first token, and the one after its last.
-        note: what is said of it, such as a distance.
+        note: a remark, such as its distance.
     """
 
     start: int
@@ -61,10 +61,12 @@ def hit_list(index: CorpusIndex, layer: str, quantity: str, unit: int, hits: Seq
         chosen = st.pills(_("Open in Step"), list(range(1, len(hits) + 1)), key=f"{key}_open")
     records = [line.record(number) for number, line in enumerate(lines, start=1)]
     with csv:
-        st.download_button("CSV", lambda: _csv(records), f"{key}.csv", "text/csv", key=f"{key}_csv", on_click="ignore")
+        st.download_button(
+            _("CSV"), lambda: _csv(records), f"{key}.csv", "text/csv", key=f"{key}_csv", on_click="ignore"
+        )
     with as_json:
         st.download_button(
-            "JSON",
+            _("JSON"),
             lambda: json.dumps(records, ensure_ascii=False, indent=1),
             f"{key}.json",
             "application/json",

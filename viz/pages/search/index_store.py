@@ -47,7 +47,7 @@ class StoredIndex:
 
     @property
     def path(self) -> Path:
-        """Where the index is."""
+        """The folder of the index itself."""
         return Path(self.folder.name) / "index"
 
     @property

@@ -34,10 +34,12 @@ def _documents(name: str) -> tuple[Document, ...]:
                 break
         return tuple(found)
     if name.startswith("recall-"):
-        from models.zoo.recall import sample_text
+        from models.zoo.recall import readable_recall_text
 
-        texts = [sample_text(random, int(random.integers(8, 30)), ("en", "ko")[number % 2])[0] for number in range(400)]
-        return tuple(Document(f"text {number}", " ".join(text)) for number, text in enumerate(texts, start=1))
+        return tuple(
+            Document(f"text {number + 1}", readable_recall_text(8 + number % 22, "ko" if number % 2 else "en", number))
+            for number in range(400)
+        )
     if name == "sentiment":
         from models.zoo.reviews import sample_reviews
 
@@ -61,6 +63,6 @@ def _documents(name: str) -> tuple[Document, ...]:
     if name.startswith("dates-"):
         from models.zoo.written_dates import sample_date_text
 
-        texts = [sample_date_text(random, 40) for _number in range(600)]
-        return tuple(Document(f"date {number}", each.text) for number, each in enumerate(texts, start=1))
+        dates = [sample_date_text(random, 40) for _number in range(600)]
+        return tuple(Document(f"date {number}", each.text) for number, each in enumerate(dates, start=1))
     return ()

@@ -1,4 +1,4 @@
-"""What the panels of the Search page share: the index, and the layer, state and unit that are looked at."""
+"""What the panels of the Search page share: the index, and the selected layer, state and unit."""
 
 from __future__ import annotations
 
