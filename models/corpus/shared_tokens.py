@@ -128,7 +128,7 @@ def shared_annotations(index: CorpusIndex, places: TokenPlaces, sample: int = 20
         if labels is None:
             inside, outside = inside[np.isfinite(inside)], outside[np.isfinite(outside)]
             if len(inside) and len(outside) and (inside.min() < inside.max() or (outside != inside[0]).any()):
-                p = float(mannwhitneyu(inside, outside).pvalue)
+                p = float(mannwhitneyu(inside.astype(np.float64), outside.astype(np.float64)).pvalue)
                 rows.append((name, None, float(inside.mean()), float(outside.mean()), p))
             continue
         for code in np.unique(inside):

@@ -10,7 +10,7 @@ import streamlit as st
 from models.core.messages import Problem
 from models.core.tokenize_text import display
 from models.corpus.pattern_search import PatternHits, UnitPattern, find_pattern, pattern_of_span
-from models.corpus.shared_tokens import shared_annotations, shared_tokens
+from models.corpus.shared_tokens import SharedAnnotation, shared_annotations, shared_tokens
 from models.corpus.text_places import TokenPlaces
 from models.states.span_selectivity import THRESHOLD
 from viz.escape import code_span, escape_markdown
@@ -20,6 +20,7 @@ from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
 from viz.pages.states.span_panel import default_span
+from viz.pages.states.tracking_panel import PROPERTIES
 from viz.pages.view_widgets import NUMBER, SPAN, view_widget
 
 SHOWN = 20
@@ -171,7 +172,7 @@ def _shared(view: SearchView, found: PatternHits) -> None:
         dense_table(
             [
                 {
-                    _("property"): each.name if each.value is None else f"{each.name} = {each.value}",
+                    _("property"): _property_title(each),
                     _("in the spans"): f"{each.inside:.3g}",
                     _("elsewhere"): f"{each.outside:.3g}",
                     "p": f"{each.p:.1g}",
@@ -179,3 +180,9 @@ def _shared(view: SearchView, found: PatternHits) -> None:
                 for each in properties
             ]
         )
+
+
+def _property_title(found: SharedAnnotation) -> str:
+    """Return a property's title, and its value if it is a label; a column of the reader's keeps its name."""
+    title = _(PROPERTIES[found.name]) if found.name in PROPERTIES else found.name
+    return title if found.value is None else f"{title} = {found.value}"

@@ -9,15 +9,23 @@ import numpy as np
 from models.corpus.read_sources import Document
 from models.networks.network import Network
 
-SAMPLE_TOKENS = 30_000
-"""Tokens of a sample, about."""
+SAMPLE_CHARACTERS = 36_000
+"""Characters of a sample at most: so few that a page waits for its index."""
 
 
 def sample_documents(network: Network) -> tuple[Document, ...]:
     """Return a sample corpus for a network: none where nothing is known about its texts but its examples."""
-    return _documents(network.name) or tuple(
-        Document(f"example {number}", each.text) for number, each in enumerate(network.card.examples, start=1)
-    )
+    found, size = [], 0
+    for each in _documents(network.name) or _examples(network):
+        size += len(each.text)
+        if found and size > SAMPLE_CHARACTERS:
+            break
+        found.append(each)
+    return tuple(found)
+
+
+def _examples(network: Network) -> tuple[Document, ...]:
+    return tuple(Document(f"example {number}", each.text) for number, each in enumerate(network.card.examples, start=1))
 
 
 @lru_cache(maxsize=16)
@@ -26,13 +34,8 @@ def _documents(name: str) -> tuple[Document, ...]:
     if name == "python-lm":
         from models.zoo.python_text import source_files
 
-        found, size = [], 0
-        for path, text in source_files("held-out").items():
-            found.append(Document(path, text[: SAMPLE_TOKENS // 4]))
-            size += len(found[-1].text)
-            if size > SAMPLE_TOKENS:
-                break
-        return tuple(found)
+        files = source_files("held-out")
+        return tuple(Document(path, text[: SAMPLE_CHARACTERS // 5]) for path, text in files.items())
     if name.startswith("recall-"):
         from models.zoo.recall import readable_recall_text
 

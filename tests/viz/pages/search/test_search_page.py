@@ -1,0 +1,144 @@
+"""The Search lens without a browser: its hits are the index's, its numbers those of the states themselves."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from models import capture, load_network, network_names
+from models.corpus.build_index import IndexOptions, build_index
+from models.corpus.nearest_states import nearest_states
+from models.corpus.pattern_search import find_pattern, pattern_of_span
+from models.corpus.read_sources import Document
+from models.corpus.unit_contexts import strongest_contexts
+from tests.support.lens_page import run, start, text_of
+from viz.pages.search.corpus_choice import OWN_TEXT
+from viz.pages.search.index_store import MAX_CHARACTERS, start_index
+from viz.pages.search.sample_corpora import sample_documents
+
+TOKEN = re.compile(r'<span( data-match="")?[^>]*data-step="(\d+)" data-value="([^"]+)"')
+
+
+def lists(page):
+    """Return by list the tokens of each hit: (whether in the match, step in the document, value)."""
+    found = []
+    for each in page.get("html"):
+        if 'class="unrolled-hits"' in each.proto.body:
+            rows = each.proto.body.split('<div class="unrolled-hit">')[1:]
+            found.append(
+                [[(bool(m), int(step), float(value)) for m, step, value in TOKEN.findall(row)] for row in rows]
+            )
+    return found
+
+
+def index_of(name):
+    network = load_network(name)
+    return network, start_index(network, sample_documents(network)).result()
+
+
+@pytest.mark.parametrize("name", [name for name in network_names() if name != "dates-transformer"])
+def test_every_bundled_network_has_texts_to_search(name):
+    network, index = index_of(name)
+    assert index.steps > 500
+    default = network.card.default
+    assert index.about["unknown"] <= 0.01 * index.steps
+    page = start("search", net=name, panel="unit_contexts,-found_spans,-text_search,-nearest_states")
+    quantity = "cell" if default.quantity == "cell" else "hidden"
+    found = strongest_contexts(index, default.layer, quantity, default.unit)
+    (shown,) = lists(page)
+    assert len(shown) == len(found.steps)
+    for row, step, value in zip(shown, found.steps.tolist(), found.values.tolist(), strict=True):
+        (matched,) = [(place, each) for is_match, place, each in row if is_match]
+        assert matched == (step - index.document_at(step).start, value)
+
+
+def test_the_spans_found_are_those_of_the_question():
+    network, index = index_of("recall-lstm")
+    text = network.card.examples[0].text
+    with torch.inference_mode(), capture(network) as trace:
+        network.run(network.encode(text))
+    values = trace.layers["rnn.l0"].hidden[0]
+    count = len(values)
+    look = f"span:{count - 4}-{count - 1}"
+    page = start("search", net="recall-lstm", text=text, quantity="hidden", look=look, panel="found_spans")
+    pattern = pattern_of_span(values, count - 4, count, 0.3)
+    found = find_pattern(index, "rnn.l0", "hidden", pattern)
+    assert f"{found.total:,} spans of the corpus have these units on" in text_of(page)
+    rows = lists(page)[0]
+    for row, start_at, stop in zip(rows, found.start.tolist(), found.stop.tolist(), strict=False):
+        first = index.document_at(start_at).start
+        assert [step for is_match, step, _value in row if is_match] == list(range(start_at - first, stop - first))
+        stored = index.read("states/rnn.l0/hidden", slice(start_at, stop)).astype(np.float64)
+        for unit, negative in zip(pattern.units, pattern.negative, strict=True):
+            assert ((stored[:, unit] <= -0.3) if negative else (stored[:, unit] >= 0.3)).all()
+
+
+def test_nearest_states_begin_with_the_state_itself_if_the_corpus_has_it():
+    network, index = index_of("counter")
+    text = index.document_text(3)
+    page = start(
+        "search",
+        net="counter",
+        text=text,
+        step="5",
+        quantity="hidden",
+        panel="nearest_states,-found_spans,-unit_contexts,-text_search",
+    )
+    with torch.inference_mode(), capture(network) as trace:
+        network.run(network.encode(text))
+    state = trace.layers["rnn.l0"].hidden[0, 5]
+    found = nearest_states(index, "rnn.l0", "hidden", state, 20, per_document=2)
+    assert found.distances[0] < 0.002
+    (shown,) = lists(page)
+    assert [next(s for m, s, _v in row if m) for row in shown] == [
+        step - index.document_at(step).start for step in found.steps.tolist()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("(", "The regular expression is not valid"),
+        ("zzzzqqq", "No token of the corpus matches."),
+        ("property:nothing=1", "The corpus has no property “nothing”"),
+        ("property:inside_quotes=x", "“inside_quotes” has numbers"),
+        ("property:position=1..x", "“x” is not a number."),
+        ("(?s).+", "not none, and not all"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence(asked, said):
+    look = "find:" + asked.replace("\\", "\\\\").replace(";", "\\;")
+    page = start("search", net="recall-rnn", look=look, panel="text_search,-found_spans,-unit_contexts,-nearest_states")
+    assert said in text_of(page).replace("\\", "")
+
+
+def test_own_texts_are_read_at_the_press_of_a_button():
+    page = start("search", net="counter", look="indexed:own", state={OWN_TEXT: ".aabb.\n\n.ab.ab."})
+    page.session_state[OWN_TEXT] = ".aabb.\n\n.ab.ab."
+    run(page)
+    button = next(each for each in page.button if each.key == "search_build")
+    button.click()
+    run(page)
+    assert "13 tokens of 2 documents." in text_of(page)
+    page.session_state[OWN_TEXT] = "xyz"
+    run(page)
+    next(each for each in page.button if each.key == "search_build").click()
+    run(page)
+    assert "which the vocabulary of" in text_of(page)
+
+
+def test_an_index_from_the_command_line_is_searched_and_that_of_another_network_refused(tmp_path):
+    network = load_network("counter")
+    documents = [Document("a", ".aabb.ab."), Document("b", ".aaabbb.")]
+    build_index(network, documents, tmp_path / "index", IndexOptions(), scheduler="here")
+    page = start("search", opened=tmp_path / "index", net="counter")
+    assert "17 tokens of 2 documents." in text_of(page)
+    page = start("search", opened=tmp_path / "index", net="recall-rnn")
+    assert "This index was made with another network (counter)" in text_of(page)
+
+
+def test_a_corpus_that_is_too_large_for_a_page_is_refused():
+    network = load_network("counter")
+    with pytest.raises(ValueError, match="a page indexes at most"):
+        start_index(network, [Document("a", "." * (MAX_CHARACTERS + 1))])
