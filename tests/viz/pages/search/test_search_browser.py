@@ -42,8 +42,7 @@ def test_the_third_place_of_a_span_opens_in_step(browser):
     ):
         page.get_by_role("button", name="Find this span's units elsewhere in a corpus").click()
         expect(page.locator(".unrolled-hits").first).to_have_attribute("data-hits", str(min(20, found.total)))
-        panel = page.locator(".st-key-panel_found_spans")
-        panel.get_by_test_id("stPills").last.get_by_text("3", exact=True).click()
+        page.locator(".st-key-found_spans_open").get_by_text("3", exact=True).click()
         until(page, lambda: f"step={step}" in page.url and "/search" not in page.url)
         for unit, negative in zip(pattern.units, pattern.negative, strict=True):
             at = f'[data-quantity="hidden"][data-layer="rnn.l0"][data-unit="{unit}"][data-step="{step}"]'

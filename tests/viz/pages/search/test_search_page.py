@@ -43,9 +43,16 @@ def test_every_bundled_network_has_texts_to_search(name):
     assert index.steps > 500
     default = network.card.default
     assert index.about["unknown"] <= 0.01 * index.steps
-    page = start("search", net=name, panel="unit_contexts,-found_spans,-text_search,-nearest_states")
+    layer = default.layer if default.layer in index.layers else next(iter(index.layers))  # encoders alone are indexed
+    page = start(
+        "search",
+        net=name,
+        layer=layer,
+        unit=str(default.unit),
+        panel="unit_contexts,-found_spans,-text_search,-nearest_states",
+    )
     quantity = "cell" if default.quantity == "cell" else "hidden"
-    found = strongest_contexts(index, default.layer, quantity, default.unit)
+    found = strongest_contexts(index, layer, quantity, default.unit)
     (shown,) = lists(page)
     assert len(shown) == len(found.steps)
     for row, step, value in zip(shown, found.steps.tolist(), found.values.tolist(), strict=True):
