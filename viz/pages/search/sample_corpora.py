@@ -15,7 +15,8 @@ SAMPLE_CHARACTERS = 36_000
 
 def sample_documents(network: Network) -> tuple[Document, ...]:
     """Return a sample corpus for a network: none where nothing is known about its texts but its examples."""
-    found, size = [], 0
+    found: list[Document] = []
+    size = 0
     for each in _documents(network.name) or _examples(network):
         size += len(each.text)
         if found and size > SAMPLE_CHARACTERS:
