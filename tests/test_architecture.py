@@ -14,7 +14,7 @@ TOP = {"README.md", "requirements.txt", "app.py", "viz", "models", "tests", "pyp
 
 FOLDERS = (
     "core", "architectures", "capturing", "networks", "gradients", "states", "decoding", "edits", "checkpoints", "runs",
-    "zoo", "training", "language", "layer_calls",
+    "zoo", "training", "language", "layer_calls", "probes",
 )  # fmt: skip
 """The folders of ``models`` in their order: each may import from itself and from those before it."""
 
