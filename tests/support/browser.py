@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",  # see `_keep_process`
 )
 NO_CHROMIUM = "No Chromium: install one (`apt install chromium fonts-noto-cjk`) or name it in $CHROMIUM."
 TIMEOUT = 120_000
@@ -230,7 +231,18 @@ def _context(browser: Browser, locale: str, clock: bool, touch: bool) -> Browser
         context.clock.install()
     else:
         SHARED[context] = locale, touch
+        _keep_process(context)
     return context
+
+
+def _keep_process(context: BrowserContext) -> None:
+    """Open an empty page of the app's site, so that the pages of this context have one process after each other.
+
+    The process has compiled the scripts of the first page for all that follow.
+    """
+    page = context.new_page()
+    page.route("**/*", lambda route: route.fulfill(content_type="text/html", body=""))
+    page.goto("http://127.0.0.1/")
 
 
 def with_open_panels(path: str) -> str:
