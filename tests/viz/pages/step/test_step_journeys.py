@@ -251,6 +251,13 @@ def test_what_is_kept_opens(open_page, tmp_path):
     } <= names
 
 
+def test_a_press_on_keep_gives_a_file_before_the_page_has_the_answer_to_a_step(open_page):
+    page = open_page(link(net="counter", step=4))
+    with page.expect_download(), late_answers(page, page.locator(".unrolled-next").click):
+        page.get_by_role("button", name="Keep this page").click()
+    address_has(page, step=5)
+
+
 def drawn_in(page: Page, png: bytes) -> list[int]:
     """Width, height and number of colours of a picture."""
     return page.evaluate(
