@@ -14,13 +14,13 @@ TOP = {"README.md", "requirements.txt", "app.py", "viz", "models", "tests", "pyp
 
 FOLDERS = (
     "core", "architectures", "capturing", "networks", "gradients", "states", "decoding", "edits", "checkpoints", "runs",
-    "zoo", "training", "language", "layer_calls", "corpus",
+    "zoo", "training", "language", "layer_calls", "corpus", "probes",
 )  # fmt: skip
 """The folders of ``models`` in their order: each may import from itself and from those before it."""
 
 STREAMLIT = (
     "app.py", "viz/pages/", "viz/components/streamlit_host.py", "viz/session.py", "viz/layout.py", "viz/warm_up.py",
-    "viz/browser_messages.py", "viz/uploads.py", "viz/start_app.py",
+    "viz/browser_messages.py", "viz/download_links.py", "viz/uploads.py", "viz/start_app.py",
 )  # fmt: skip
 """Where streamlit may be imported (and in tests)."""
 

@@ -146,6 +146,11 @@ def too_long(view: View) -> tuple[str, ...]:
     return tuple(name for name, (size, most) in sizes.items() if size > most)
 
 
+def file_of(net: str) -> str:
+    """Return the name of a file's network without the hash of its content and settings."""
+    return net.rpartition("~")[0] or net
+
+
 def _short(value: str) -> str:
     """Shorten a value for a sentence: one line, at most 40 characters."""
     value = "".join(c if c.isprintable() else "\ufffd" for c in value[:41])

@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from viz.browser_messages import WantedMessages, ignore_wrong_values
+from viz.download_links import keep_links
 from viz.pages import LENSES
 from viz.reader_cookie import ReaderCookie
 from viz.static_assets import StaticAssets, preload_links
@@ -227,6 +228,7 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     """Return what surrounds Streamlit's server; ``option`` returns the value of a setting of Streamlit."""
     ignore_wrong_values()
     limit_uploads()
+    keep_links()
     return [
         Middleware(
             GuardedServer,

@@ -27,10 +27,11 @@ from models.edits.edit import Edits
 from models.edits.edit_syntax import read_edits, write_edits
 from models.networks.input_limit import INPUT_LIMIT, MAX_INPUT_STEPS
 from viz import i18n
-from viz.address import MAX_TEXT, View, normalized_query, page_fields, parse_view, query_string, view_params
+from viz.address import MAX_TEXT, View, file_of, normalized_query, page_fields, parse_view, query_string, view_params
 from viz.command_line import sort_named
 from viz.i18n import _
 from viz.panel_choice import choose_panel, parse_panels
+from viz.revisions import Revisions
 from viz.view_options import format_options, options_for_new_text, parse_options
 
 KEY = "unrolled"
@@ -48,8 +49,7 @@ class Session:
     Attributes:
         view: the view to show.
         good_view: the last view that could be shown.
-        revision: increased whenever Python, not the player in the browser, changes the view; the player follows a
-            revision newer than the last one it followed.
+        revisions: changes of the view by Python, not by the player in the browser.
         notices: messages about problems, one sentence each; they stay until the reader's next action.
         startup_file, runs_folder, lessons_folder, startup_index: named on the command line: a file that could be opened; a
             folder of training runs, of lessons, or of a corpus's index.
@@ -69,7 +69,7 @@ class Session:
 
     view: View = field(default_factory=View)
     good_view: View = field(default_factory=View)
-    revision: int = 0
+    revisions: Revisions = field(default_factory=Revisions)
     notices: list[str] = field(default_factory=list)
     startup_file: Path | None = None
     runs_folder: Path | None = None
@@ -92,13 +92,14 @@ class Session:
     _attention_history: UndoHistory[str] = field(default_factory=lambda: UndoHistory(""))
     _written: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_ADDRESSES))
     _running: bool = False
+    _had_address: bool = False  # whether the address of the last run named a view
     _panel_before: str | None = None  # the view's panels before the first one that projector mode showed
 
     def navigate(self, **changes: Any) -> None:
         """Show another view, at the reader's request; `changes` are fields of `View`."""
         self.notices.clear()
         self.rejected = None
-        self.revision += 1
+        self.revisions.add(changes)
         if changes.keys() - {"lang"}:
             self.awaited = None
         if "text" in changes and changes["text"] != self.view.text:
@@ -170,7 +171,7 @@ class Session:
         view is kept, without its edits, and a message says that the numbers may be others than those of the link.
         """
         awaited = self.awaited
-        if awaited is None or awaited.net is None or _file_name(awaited.net) != _file_name(net):
+        if awaited is None or awaited.net is None or file_of(awaited.net) != file_of(net):
             self.navigate(net=net, text=None, layer=None, unit=None, step=None, quantity=None, edits="")
             return
         kept = page_fields(self.view)
@@ -182,7 +183,7 @@ class Session:
             _(
                 "The link was made with other settings of “{file}”, or with another version of it. Its numbers may differ "
                 "from those shown here."
-            ).format(file=_file_name(net))
+            ).format(file=file_of(net))
         )
 
     def remember_network(self, name: str, instead: str | None = None) -> None:
@@ -284,14 +285,13 @@ class Session:
         self.navigate(attend=history.now)
 
     def apply_report(self, revision: int, **changes: Any) -> bool:
-        """Apply a report of the player; return False and change nothing if it is about an older revision."""
-        if revision < self.revision:
-            return False
+        """Apply a report of the player, without what Python has set since that revision; return False if that is all."""
+        changes = self.revisions.not_set_since(revision, changes)
         view = replace(self.view, **changes)
         if view != self.view:
             self.notices.clear()
             self._set_view(view)
-        return True
+        return bool(changes)
 
     def mark_good(self) -> None:
         """Remember the view, which could be shown, as the one that `reject` returns to."""
@@ -299,7 +299,7 @@ class Session:
 
     def reject(self, problem: str) -> None:
         """Return to the last good view, because the current one cannot be shown; ``problem`` says why, in one sentence."""
-        self.revision += 1
+        self.revisions.add()
         self.rejected = self.view
         self.add_notice(problem)
         self._set_view(replace(self.good_view, **page_fields(self.view)))
@@ -333,6 +333,9 @@ class Session:
         # it requested this run: one that the app wrote may come late, and is the reader's only by back and forward.
         if first or (pieces and (_came_back() or address not in self._written)):
             self._follow(pieces, address)
+        elif self._had_address and not pieces:  # the player of another page may be at another step
+            self.revisions.add()
+        self._had_address = bool(pieces)
 
     def _follow(self, pieces: dict[str, str], address: str) -> None:
         wanted = pieces.get("lang", "")
@@ -347,7 +350,7 @@ class Session:
         self.rejected = self.awaited = self._panel_before = None
         if len(text := pieces.get("text", "")) > MAX_TEXT:  # not shown, but it can be shortened
             self.rejected = replace(view, text=text)
-        self.revision += 1
+        self.revisions.add()
         self.notices[:] = problems
         self._remember(address)
 
@@ -377,11 +380,6 @@ def get_session() -> Session:
     if session is None:
         session = st.session_state[KEY] = Session()
     return session
-
-
-def _file_name(net: str) -> str:
-    """Return the name of a file's network without the hash of its content and settings."""
-    return net.rpartition("~")[0] or net
 
 
 def _came_back() -> bool:

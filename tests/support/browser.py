@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",  # see `_keep_process`
 )
 NO_CHROMIUM = "No Chromium: install one (`apt install chromium fonts-noto-cjk`) or name it in $CHROMIUM."
 TIMEOUT = 120_000
@@ -43,7 +44,7 @@ Result = TypeVar("Result")
 # 6: script_finished, whose value 2 means that a newer request cut the run short).
 TRACK_RUNS = """
 (() => {
-  const runs = window.streamlitRuns = { requested: 0, pending: false, running: false };
+  const runs = window.streamlitRuns = { requested: 0, pending: false, running: false, held: null };
   function* fields(bytes) {
     let at = 0;
     const varint = () => {
@@ -59,12 +60,25 @@ TRACK_RUNS = """
       if ((tag & 7) === 2) at += value;
     }
   }
+  // Whether a message that is held says that a run has finished.
+  runs.heldFinish = () => runs.held.some(([, data]) => [...fields(new Uint8Array(data))].some(([field]) => field === 6));
+  runs.release = () => {
+    const held = runs.held;
+    runs.held = null;
+    for (const [socket, data] of held) socket.dispatchEvent(new MessageEvent("message", { data }));
+  };
   const WebSocket = window.WebSocket;
   window.WebSocket = class extends WebSocket {
     constructor(...options) {
       super(...options);
-      this.addEventListener("message", ({ data }) => {
+      this.addEventListener("message", (event) => {
+        const { data } = event;
         if (!(data instanceof ArrayBuffer)) return;
+        if (runs.held) {
+          event.stopImmediatePropagation();
+          runs.held.push([this, data]);
+          return;
+        }
         for (const [field, value] of fields(new Uint8Array(data))) {
           if (field === 4) Object.assign(runs, { pending: false, running: true });
           if (field === 6 && value !== 2) runs.running = false;
@@ -230,7 +244,18 @@ def _context(browser: Browser, locale: str, clock: bool, touch: bool) -> Browser
         context.clock.install()
     else:
         SHARED[context] = locale, touch
+        _keep_process(context)
     return context
+
+
+def _keep_process(context: BrowserContext) -> None:
+    """Open an empty page of the app's site, so that the pages of this context have one process after each other.
+
+    The process has compiled the scripts of the first page for all that follow.
+    """
+    page = context.new_page()
+    page.route("**/*", lambda route: route.fulfill(content_type="text/html", body=""))
+    page.goto("http://127.0.0.1/")
 
 
 def with_open_panels(path: str) -> str:
@@ -278,6 +303,20 @@ def rerun(page: Page, act: Callable[[], object]) -> None:
     page.evaluate("() => { streamlitRuns.mark = streamlitRuns.requested; }")
     act()
     page.wait_for_function("() => streamlitRuns.mark === undefined || streamlitRuns.requested > streamlitRuns.mark")
+    settle(page)
+
+
+@contextmanager
+def late_answers(page: Page, act: Callable[[], object]) -> Iterator[None]:
+    """Do what makes the page request a run of the script; the body runs once the server has finished it.
+
+    The page gets the server's messages only after the body, as on a slow connection; then it is settled.
+    """
+    page.evaluate("() => { streamlitRuns.held = []; }")
+    act()
+    page.wait_for_function("() => streamlitRuns.heldFinish()")
+    yield
+    page.evaluate("() => streamlitRuns.release()")
     settle(page)
 
 

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.media_file_storage import MediaFileStorageError
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 
 from models import Problem
 from models.edits.matrix_csv import read_csv, write_csv
 from tests.support.browser import ROOT
+from viz import download_links
+from viz.download_links import KEPT_LINKS, keep_links
 from viz.pages.edit.weight_table import typed_cells
 
 PAGES = sorted((ROOT / "viz").rglob("*.py"))
@@ -46,6 +51,30 @@ def test_every_table_that_can_be_saved_is_made_by_one_function():
     """Streamlit's tables have a button that saves them as CSV."""
     assert {path for path, _call in calls("dataframe")} == {"viz/pages/page_elements.py"}
     assert {path for path, _call in calls("data_editor")} == {"viz/pages/edit/weight_table.py"}
+
+
+def test_the_link_of_a_download_works_until_its_session_ends(monkeypatch):
+    def run_page() -> str:
+        manager.clear_session_refs()
+        link = manager.add_deferred(lambda: b"kept", None, "0.1", "a.bin")
+        manager.remove_orphaned_files()
+        return link
+
+    monkeypatch.setattr(MediaFileManager, "_remove_orphaned_deferred_callables", None)
+    keep_links()
+    monkeypatch.setattr(download_links, "_is_open", lambda session: True)
+    manager = MediaFileManager(MemoryMediaFileStorage("/media"))
+    links = [run_page() for _ in range(KEPT_LINKS + 2)]
+    for link in links[1:]:
+        assert manager.execute_deferred(link)
+    with pytest.raises(MediaFileStorageError, match="not found"):
+        manager.execute_deferred(links[0])
+    monkeypatch.setattr(download_links, "_is_open", lambda session: False)
+    manager.clear_session_refs()
+    manager.remove_orphaned_files()
+    for link in links:
+        with pytest.raises(MediaFileStorageError, match="not found"):
+            manager.execute_deferred(link)
 
 
 def tables():

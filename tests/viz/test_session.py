@@ -3,6 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from viz.address import View
+from viz.session import Session
+
 SCRIPT = """
 import streamlit as st
 from viz import layout
@@ -11,7 +14,7 @@ from viz.session import get_session
 
 def report():
     session = get_session()
-    session.apply_report(session.revision, step=st.session_state.step)
+    session.apply_report(session.revisions.last, step=st.session_state.step)
 
 @st.fragment
 def fragment():
@@ -85,10 +88,10 @@ def test_what_cannot_be_shown_leaves_the_last_good_view():
 @pytest.mark.slow
 def test_an_edited_address_is_followed_in_the_same_session():
     page = start(**OPENING)
-    before = page.session_state["unrolled"].revision
+    before = page.session_state["unrolled"].revisions.last
     page.query_params["unit"] = "12"
     page.run()
-    assert view(page).unit == 12 and page.session_state["unrolled"].revision > before
+    assert view(page).unit == 12 and page.session_state["unrolled"].revisions.last > before
 
 
 @pytest.mark.slow
@@ -110,14 +113,22 @@ def test_a_change_of_page_empties_the_address_and_the_view_is_written_again():
 
 
 @pytest.mark.slow
-def test_the_player_raises_no_revision_and_an_old_report_is_not_heard():
+def test_the_player_raises_no_revision():
     page = start(**OPENING)
     session = page.session_state["unrolled"]
-    revision = session.revision
+    revision = session.revisions.last
     page.number_input(key="step").set_value(6).run()
-    assert session.revision == revision
-    session.revision += 1
-    assert session.apply_report(revision, step=1) is False and session.view.step == 6
+    assert session.revisions.last == revision
+
+
+def test_a_report_about_an_older_revision_changes_only_what_has_not_been_set_since():
+    session = Session(View(net="python-lm", layer="rnn.l0", unit=3, step=4), _running=True)
+    session.navigate(layer="rnn.l1")
+    assert session.apply_report(0, step=5, unit=7) and (session.view.step, session.view.unit) == (5, 3)
+    session.navigate(lang="ko")
+    assert session.apply_report(1, step=6, unit=8) and (session.view.step, session.view.unit) == (6, 8)
+    session.navigate(text="x", step=0)
+    assert session.apply_report(2, step=7, unit=9) is False and (session.view.step, session.view.unit) == (0, 8)
 
 
 @pytest.mark.slow

@@ -26,8 +26,8 @@ def decoder_view(
 
     Args:
         view_id: the store that `trace_loader` loaded with the bytes of `viz.payloads.attention_payload`.
-        view: {"step", "source", "revision"}: what to show; "source" is the pinned symbol, or None for the one with
-            the largest weight. The browser follows it once for each new `revision`.
+        view: {"step", "source", "revision", "since"}: what to show; "source" is the pinned symbol, or None for the one
+            with the largest weight. The browser follows each once for each new revision in `since`, as `player`.
         key: of the component in the page.
         on_view_change: called after the reader moved elsewhere; the component's state then has "view".
         on_pinned_change: called when the reader pins or unpins a source symbol; the state then has

@@ -93,8 +93,9 @@ function build(context) {
     update() {
       const { view } = context.data;
       playback.update();
-      if (!(view.revision > followedRevision)) return;
-      followedRevision = view.revision;
+      const since = view.since?.source ?? view.revision;
+      if (!(since > followedRevision)) return;
+      followedRevision = since;
       selection.follow(store, view.source);
     },
 

@@ -25,8 +25,8 @@ def player(
 
     Args:
         view_id: the store that `trace_loader` loaded.
-        view: {"step", "unit", "quantity", "revision"}: what to show. The browser follows it once for each new
-            `revision`; in between the reader moves freely.
+        view: {"step", "unit", "quantity", "revision", "since"}: what to show. The browser follows each of the first three
+            once for each new revision in `since`, or `revision` without it; in between the reader moves freely.
         key: of the component in the page.
         on_view_change: called after the reader moved elsewhere.
         names: names of quantities that are neither gates nor states.
@@ -45,7 +45,7 @@ def player_data(view_id: str, *, view: Mapping[str, Any], names: Mapping[str, st
     """Return the data of the player; arguments as of `player`."""
     return {
         "view_id": view_id,
-        "view": {name: view.get(name) for name in ("step", "unit", "quantity", "revision")},
+        "view": {name: view.get(name) for name in ("step", "unit", "quantity", "revision", "since")},
         "palette": palette(),
         "words": _words(names or {}),
         "lang": language(),

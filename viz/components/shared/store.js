@@ -162,7 +162,7 @@ window.unrolled.store ??= (() => {
     const subscribers = new Set();
     let piece = null; // the values near the step, where they arrived before the excerpt that they belong to
     let requested = { step: 0, unit: 0, quantity: null }; // clamped only when shown, so that a longer trace can still follow it
-    let revision = -Infinity;
+    const followed = { step: -Infinity, unit: -Infinity, quantity: -Infinity }; // the revisions that set them
 
     const store = { viewId, trace: null, step: 0, unit: 0, quantity: null };
 
@@ -204,11 +204,18 @@ window.unrolled.store ??= (() => {
       notify(applyRequest());
     };
 
-    // Move to the host's view, once for each of its revisions, also when it arrives before its trace.
+    // Move to what the host has set since the last call: {step, unit, quantity, revision, since: {step, unit, quantity}}. "since" are
+    // the revisions that set each of them, by default the view's; the others stay as the reader has them. Also before the trace arrives.
     store.follow = (view) => {
-      if (!view || !(view.revision > revision)) return;
-      revision = view.revision;
-      request(view);
+      if (!view) return;
+      const wanted = {};
+      for (const name of Object.keys(followed)) {
+        const since = view.since?.[name] ?? view.revision;
+        if (!(since > followed[name])) continue;
+        followed[name] = since;
+        wanted[name] = view[name];
+      }
+      request(wanted);
       notify(applyRequest());
     };
 

@@ -41,7 +41,13 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
         if not attention_cache.is_recurrent_translator(selection.net):
             _heads(session, selection)
         st.markdown(describe_output(selection.decoding))
-        view = {"step": session.view.step, "source": session.view.source, "revision": session.revision}
+        revisions = session.revisions
+        view = {
+            "step": session.view.step,
+            "source": session.view.source,
+            "revision": revisions.last,
+            "since": revisions.since(),
+        }
         decoder_view(VIEW_ID, view=view, key=DECODER_VIEW_KEY, on_view_change=_moved, on_pinned_change=_pinned)
         if attention_cache.is_recurrent_translator(selection.net):
             _cells(session, selection)

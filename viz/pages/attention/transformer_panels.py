@@ -78,7 +78,7 @@ def _heads(session: Session, selection: AttentionSelection) -> None:
         VIEW_ID,
         kinds,
         picked=picked,
-        revision=session.revision,
+        revision=session.revisions.last,
         key=HEADS_KEY,
         on_picked_change=lambda: _picked(session, is_selected, tuple(found["cross"])),
     )

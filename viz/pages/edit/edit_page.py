@@ -19,6 +19,7 @@ from viz.pages.edit.live_redraw import RedrawParts, live_redraw
 from viz.pages.edit.unit_weight_panel import unit_weight_panel
 from viz.pages.edit.weight_matrix_panel import weight_matrix_panel
 from viz.pages.panels import after_panels
+from viz.pages.player_view import player_view
 from viz.pages.send_trace import send_trace
 from viz.session import get_session
 
@@ -43,7 +44,7 @@ def page() -> None:
     spot = st.container()
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
+        view=player_view(session),
         key=PLAYER,
         on_view_change=_moved,
     )

@@ -77,7 +77,7 @@ def gradient_map_panel(session: Session, run: ForwardRun, loss: Loss) -> None:
         chosen, turn = st.session_state.get(LOSS_TURN, (loss, 0))
         turn += chosen != loss
         st.session_state[LOSS_TURN] = (loss, turn)
-        view = {"step": first, "unit": row, "revision": session.revision + turn}
+        view = {"step": first, "unit": row, "revision": session.revisions.last + turn}
         gradient_heatmap(VIEW_ID, view=view, key="gradient_map")
 
 

@@ -15,6 +15,7 @@ from viz.pages.gradients.gradient_cache import step_norms
 from viz.pages.gradients.norm_panels import norms_panel
 from viz.pages.page_elements import norm_chart, page_theme
 from viz.pages.panels import panel
+from viz.pages.player_view import player_view
 from viz.pages.screen_reader_table import hidden_curves
 from viz.payloads.excerpt import MAX_PAGE, fits_whole, states_bytes
 from viz.payloads.gradient_payload import saved_cell_payload
@@ -55,7 +56,7 @@ def saved_cell_gradients(session: Session, run: ForwardRun, layer: SavedCell) ->
     trace_loader(saved_cell_payload(VIEW_ID, run, layer), key=f"{VIEW_ID}_sequence")
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": None, "revision": session.revision},
+        view={**player_view(session), "quantity": None},
         key=PLAYER,
         on_view_change=_player_moved,
         names=names,

@@ -10,6 +10,7 @@ from viz.components.trace_loader import trace_loader
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.keep_page import keep_page_button, kept_place, kept_source
+from viz.pages.player_view import player_view
 from viz.pages.send_trace import send_excerpt
 from viz.pages.states import states_cache
 from viz.pages.states.compare_runs import compare_runs
@@ -41,7 +42,7 @@ def page() -> None:
     _send_layer(session, run, by, window)
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
+        view=player_view(session),
         key=PLAYER,
         on_view_change=_player_moved,
     )

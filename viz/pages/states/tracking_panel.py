@@ -76,7 +76,7 @@ def tracking_panel(session: Session, run: ForwardRun, view_id: str, window: Wind
             if verdict:
                 st.markdown(verdict)
             if rows:
-                unit_ranking(view_id, rows, revision=session.revision, key="ranking", on_picked_change=_picked)
+                unit_ranking(view_id, rows, revision=session.revisions.last, key="ranking", on_picked_change=_picked)
             _explain(session, layer, rows)
 
     with shown:
@@ -199,7 +199,7 @@ def _explain(session: Session, layer: LayerTrace, rows: list[dict]) -> None:
 def _picked() -> None:
     picked = reported("ranking", "picked", {"revision": index, "layer": word, "unit": index, "quantity": word})
     session = get_session()
-    if picked is not None and picked["revision"] == session.revision:
+    if picked is not None and picked["revision"] == session.revisions.last:
         session.navigate(layer=picked["layer"], unit=picked["unit"], quantity=picked["quantity"])
 
 

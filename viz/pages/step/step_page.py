@@ -20,6 +20,7 @@ from viz.pages.keep_page import keep_page_button, kept_place, kept_source
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
 from viz.pages.panels import panel
+from viz.pages.player_view import player_view
 from viz.pages.send_trace import send_trace
 from viz.pages.step.first_visit import first_visit
 from viz.pages.step.introduction import introduction
@@ -52,7 +53,7 @@ def page() -> None:
     send_trace(session, run, VIEW_ID)
     player(
         VIEW_ID,
-        view={"step": view.step, "unit": view.unit, "quantity": view.quantity, "revision": session.revision},
+        view=player_view(session),
         key=PLAYER,
         on_view_change=_player_moved,
     )

@@ -12,7 +12,7 @@ from torch import nn
 
 from models import capture, load_network, load_trace
 from tests.support import oracle
-from tests.support.browser import opened_page, rerun, serve, with_open_panels
+from tests.support.browser import late_answers, opened_page, requests, rerun, serve, until, with_open_panels
 from tests.support.step_page import (
     CLOSE,
     address_has,
@@ -45,6 +45,31 @@ def test_the_switch_of_language_keeps_the_view(open_page):
     assert query(page) == before | {"lang": "ko"}
     assert step_of(page) == 6 and unit_of(page) == 7 and mirror(page) == numbers
     assert "업데이트 게이트" in page.locator(".unrolled-chips [aria-pressed=true]").inner_text()
+
+
+def test_a_step_taken_before_the_answer_to_another_choice_stays(open_page):
+    page = open_page(link(net="recall-gru", step=4))
+    with late_answers(page, lambda: page.get_by_text("한국어", exact=True).first.click()):
+        asked = requests(page)
+        page.locator(".unrolled-next").click()
+        until(page, lambda: requests(page) > asked)  # its report, about the view before the choice
+    address_has(page, step=5, lang="ko")
+    assert step_of(page) == 5
+
+
+def test_another_page_is_at_the_step_of_the_one_before(open_page):
+    page = open_page(link(net="counter", step=4))
+
+    def turn_to(name: str) -> None:
+        rerun(page, page.get_by_role("link", name=name, exact=True).first.click)
+
+    for name, step in (("States", 6), ("Step", 8)):
+        turn_to(name)
+        at_step(page, step - 2)
+        go(page, step)
+        address_has(page, step=step)
+    turn_to("States")
+    at_step(page, 8)
 
 
 def test_a_copied_link_opens_the_same_view_for_somebody_else(open_page):
@@ -224,6 +249,13 @@ def test_what_is_kept_opens(open_page, tmp_path):
         "rnn.l0-step",
         "rnn.l0-sequence",
     } <= names
+
+
+def test_a_press_on_keep_gives_a_file_before_the_page_has_the_answer_to_a_step(open_page):
+    page = open_page(link(net="counter", step=4))
+    with page.expect_download(), late_answers(page, page.locator(".unrolled-next").click):
+        page.get_by_role("button", name="Keep this page").click()
+    address_has(page, step=5)
 
 
 def drawn_in(page: Page, png: bytes) -> list[int]:
