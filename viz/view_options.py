@@ -19,9 +19,9 @@ NETWORK_FREE_OPTIONS = (
 OPTIONS = (
     "activation", "against", "beam", "blocks", "call", "cells", "clip", "color", "compare", "constant", "contexts",
     "corpus", "factor", "find", "folded", "form", "gate", "indexed", "ink", "knobs", "loss", "matrix", "metric",
-    "middle", "ngram", "numwords", "on", "order", "other", "owntext", "padding", "runs", "seeds", "sentence",
-    "sequence", "smoothing", "span", "stack", "state", "steps", "sweep", "tablen", "tensor", "threshold",
-    "thresholdexploding", "thresholdhere", "training", "units", "vectors", "weights", "window", "word",
+    "middle", "ngram", "numwords", "on", "order", "other", "owntext", "padding", "probed", "runs", "seeds",
+    "sentence", "sequence", "smoothing", "span", "stack", "state", "steps", "sweep", "tablen", "tensor",
+    "threshold", "thresholdexploding", "thresholdhere", "training", "units", "vectors", "weights", "window", "word",
 )  # fmt: skip
 """The options of all pages."""
 

@@ -14,6 +14,7 @@ from viz.pages.search.corpus_choice import chosen_index
 from viz.pages.search.nearest_panel import nearest_panel
 from viz.pages.search.pattern_panel import pattern_panel
 from viz.pages.search.place_panel import place_panel
+from viz.pages.search.probe_panel import probe_panel
 from viz.pages.search.search_view import SearchView
 from viz.session import get_session
 
@@ -45,3 +46,4 @@ def page() -> None:
     contexts_panel(shown)
     place_panel(shown)
     nearest_panel(shown)
+    probe_panel(shown)
