@@ -42,7 +42,7 @@ def documents(index):
 
 
 def slow_pattern(index, states, pattern):
-    """All spans with a pattern, ranked, by looking at every token."""
+    """All spans with a pattern, ranked, found token by token."""
     hits = []
     signs = [(unit, -1 if negative else 1) for unit, negative in zip(pattern.units, pattern.negative, strict=True)]
     for start, stop in documents(index):
@@ -149,7 +149,7 @@ def context(index, step):
 
 
 def slow_choice(index, order, count):
-    """The first tokens of an order that are no repetition."""
+    """The first tokens of an order, without repetitions."""
     chosen, seen, used = [], set(), []
     for step in order:
         number = int(index.document_numbers([step])[0])

@@ -39,7 +39,7 @@ def test_the_same_bytes_on_threads_and_processes(scheduler, tmp_path, expected):
 
 
 class StoppedError(Exception):
-    """Stops a build."""
+    """The error by which a test stops a build."""
 
 
 def test_a_build_that_was_stopped_goes_on(tmp_path, expected):

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from models.corpus.pattern_search import find_pattern, pattern_of_span
 from models.corpus.state_summaries import BLOCK, float16_at_least, summarize
-from models.corpus.text_places import annotation_places, regex_places
+from models.corpus.text_places import TokenPlaces, regex_places
 from models.corpus.unit_distribution import separating_units, unit_distribution
 from tests.models.corpus.small_indexes import build, letter_network, letter_texts, quote_network
 
@@ -54,15 +54,14 @@ def quoted(tmp_path_factory):
 
 
 def test_a_unit_that_counts_quotes_is_found(quoted):
-    inside = regex_places(quoted, '"[^"\n]*')
+    inside = regex_places(quoted, '"[^"]*"')
     first = quoted.read("states/rnn.l0/hidden", slice(*quoted.document_starts[:2]))[:, 0]
     assert [round(float(each), 1) for each in first] == [
         0.8 if 3 <= k < 7 or 12 <= k < 15 else 0 for k in range(len(first))
     ]
     differences = separating_units(quoted, "rnn.l0", "hidden", inside)
     assert np.nanargmax(np.abs(differences)) == 0 and differences[0] > 1
-    codes = annotation_places(quoted, "inside_quotes", 1)
-    assert codes.count and unit_distribution(quoted, "rnn.l0", "hidden", 0, codes).auc > 0.6
+    assert unit_distribution(quoted, "rnn.l0", "hidden", 0, inside).auc > 0.8
     pattern = pattern_of_span(first[:, None], 3, 7, 0.3)
     hits = find_pattern(quoted, "rnn.l0", "hidden", pattern, 10_000)
     spans = []
@@ -81,7 +80,5 @@ def test_a_unit_that_counts_quotes_is_found(quoted):
 def test_no_unit_of_a_random_network_separates_random_places(tmp_path):
     index = build(letter_network(), letter_texts(8, 60, 60), tmp_path / "index")
     random = np.random.default_rng(0).permutation(index.steps)[: index.steps // 3]
-    from models.corpus.text_places import TokenPlaces
-
     places = TokenPlaces(np.sort(random), np.sort(random) + 1)
     assert np.abs(separating_units(index, "rnn.l0", "hidden", places)).max() < 4 * np.sqrt(4.5 / index.steps)
