@@ -6,7 +6,7 @@ normal distribution, as by Hesterberg (2015, The American Statistician 69: 371-3
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,14 +62,40 @@ class Resampled:
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper ends of the expanded percentile interval; NaN samples are left out."""
-        from scipy.special import ndtr, stdtrit
+        from scipy.special import ndtr
 
-        count = self.documents
-        tail = float(ndtr(np.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - confidence) / 2)))
+        tail = float(ndtr(_expanded(self.documents, (1 - confidence) / 2)))
         filled = np.where(np.isnan(self.samples).all(axis=0), 0.0, self.samples)
         quantile = np.nanquantile if np.isnan(filled).any() else np.quantile
         low, high = quantile(filled, [tail, 1 - tail], axis=0)
         return low, high
+
+    def band(self, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lower and upper ends of a band (...) that contains all values together; NaN where a value is NaN.
+
+        Its width is that many standard errors that the largest deviation of any value of a resample exceeds in 5 % of them.
+        """
+        error, ratios = self._deviations()
+        width = self._width(np.abs(ratios), (1 - confidence) / 2, confidence) * error
+        return self.value - width, self.value + width
+
+    def band_low(self, confidence: float = STRICT_CONFIDENCE) -> np.ndarray:
+        """Return the lower end of a one-sided band (...), which all values are above together; NaN where a value is NaN."""
+        error, ratios = self._deviations()
+        return self.value - self._width(ratios, 1 - confidence, confidence) * error
+
+    def _deviations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the standard errors (...), and the samples' deviations in standard errors, 0 where there is no error."""
+        deviations = self.samples - self.value
+        error = np.sqrt((deviations**2).mean(axis=0))
+        return error, np.divide(deviations, error, out=np.zeros_like(deviations), where=error > 0)
+
+    def _width(self, ratios: np.ndarray, tail: float, confidence: float) -> float:
+        """Return the quantile of the largest ratio of each sample, expanded from the normal tail to Student's."""
+        from scipy.special import ndtri
+
+        quantile = float(np.quantile(ratios.reshape(len(ratios), -1).max(axis=1), confidence))
+        return quantile * _expanded(self.documents, tail) / float(ndtri(tail))
 
     def above(self, other: Resampled) -> bool:
         """Return whether the 99 % interval of one number minus another is above 0."""
@@ -103,3 +129,19 @@ def resample(counts: np.ndarray, measure: Callable[..., np.ndarray], *parts: np.
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Return ``above / below``, 0 where ``below`` is 0."""
     return np.divide(above, below, out=np.zeros(np.broadcast_shapes(above.shape, below.shape)), where=below != 0)
+
+
+def stacked(measures: Sequence[Resampled | None]) -> Resampled:
+    """Return measures that are one number each as one of shape (n), NaN for None; at least one is not None."""
+    documents = next(each.documents for each in measures if each is not None)
+    values = np.array([np.nan if each is None else float(each.value) for each in measures])
+    missing = np.full(RESAMPLES, np.nan)
+    samples = np.stack([missing if each is None else each.samples for each in measures], axis=1)
+    return Resampled(values, samples, documents)
+
+
+def _expanded(documents: int, tail: float) -> float:
+    """Return the quantile of Student's t, times sqrt(n / (n - 1)), for n documents."""
+    from scipy.special import stdtrit
+
+    return float(np.sqrt(documents / (documents - 1)) * stdtrit(documents - 1, tail))

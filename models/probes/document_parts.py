@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,8 +38,16 @@ class DocumentParts:
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sums of ``values`` (len(test), ...) within each group, (``group_count``, ...) float64."""
         order = np.argsort(self.groups, kind="stable")
-        starts = np.searchsorted(self.groups[order], np.arange(self.group_count))
-        return np.add.reduceat(values[order].astype(np.float64), starts, axis=0)
+        ordered = np.concatenate([values[order], np.zeros((1, *values.shape[1:]))])
+        edges = np.searchsorted(self.groups[order], np.arange(self.group_count + 1))
+        sums = np.add.reduceat(ordered, edges, axis=0)[:-1]
+        sums[np.diff(edges) == 0] = 0  # reduceat returns the next value for a group without steps
+        return sums
+
+    def subset(self, kept: np.ndarray) -> DocumentParts:
+        """Return the parts with only those steps that ``kept`` (N) bool is True at."""
+        inside = kept[self.test]
+        return replace(self, train=self.train[kept[self.train]], test=self.test[inside], groups=self.groups[inside])
 
 
 def split_documents(

@@ -97,11 +97,14 @@ def _logistic(values: np.ndarray, codes: np.ndarray) -> Predict:
     """Return the logistic regression of L-BFGS."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     end_if_cancelled()
     if codes.min() == codes.max():
         return _constant(int(codes[0]))
-    with warnings.catch_warnings():  # a label that is separated exactly has no optimum nearby; its accuracy is 1
+    # its matrix products are small: a second thread costs more than it saves, ten times more on a busy machine
+    with threadpool_limits(1), warnings.catch_warnings():
+        # a label that is separated exactly has no optimum nearby; its accuracy is 1
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(max_iter=300).fit(values, codes).predict
 

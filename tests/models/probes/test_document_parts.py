@@ -96,3 +96,19 @@ def test_a_state_that_is_not_finite_is_named():
     with pytest.raises(Problem, match="step 18"):
         states_at(states, np.arange(40))
     states_at(states, np.arange(17))
+
+
+@given(
+    values=st.lists(st.integers(-3, 3), min_size=12, max_size=12),
+    kept=st.lists(st.booleans(), min_size=40, max_size=40),
+)
+@settings(max_examples=60, deadline=None)
+def test_sums_of_a_subset_are_those_of_its_steps(values, kept):
+    documents, kept = np.repeat(np.arange(10), 4), np.array(kept)
+    parts = split_documents(documents)
+    part = parts.subset(kept)
+    assert set(part.test.tolist()) == {step for step in parts.test.tolist() if kept[step]}
+    weights = np.resize(values, len(part.test)).astype(float)
+    expected = [weights[part.groups == group].sum() for group in range(part.group_count)]
+    np.testing.assert_allclose(part.sums(weights), expected)
+    np.testing.assert_allclose(part.sums(np.stack([weights, -weights], axis=1))[:, 1], np.negative(expected))
