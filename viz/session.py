@@ -65,6 +65,7 @@ class Session:
             each such change resets them.
         link_options: the options of the charts in the last address that the reader opened.
         keeps_address: whether the address stays as it is while views are shown that the reader did not ask for.
+        language_views: the fields of the view that a change of the language sets, by the new language; mostly empty.
     """
 
     view: View = field(default_factory=View)
@@ -86,6 +87,7 @@ class Session:
     slider_generation: int = 0
     link_options: dict[str, str] = field(default_factory=dict)
     keeps_address: bool = False
+    language_views: dict[str, dict[str, Any]] = field(default_factory=dict)
     _edits: tuple[str, Edits] = ("", Edits())
     _good_edits: tuple[str, Edits] = ("", Edits())
     _edit_history: UndoHistory[Edits] = field(default_factory=lambda: UndoHistory(Edits()))
@@ -323,6 +325,7 @@ class Session:
             self._set_view(self.view)
 
     def _begin(self, opened: Path | None) -> None:
+        self.language_views = {}
         pieces = st.query_params.to_dict()
         address = normalized_query(pieces)
         first = not self._written
@@ -360,9 +363,8 @@ class Session:
 
     def _set_view(self, view: View) -> None:
         self.view = view
-        if (
-            self._running or self.keeps_address
-        ):  # it may change again in a run: one run is one entry in the browser's history
+        # it may change again in a run: one run is one entry in the browser's history
+        if self._running or self.keeps_address:
             return
         if self.awaited is not None:
             view = replace(self.awaited, **page_fields(view))
