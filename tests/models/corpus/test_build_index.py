@@ -18,7 +18,7 @@ from tests.models.corpus.small_indexes import LETTERS, build, letter_network, le
 CODE = 'def f(x, y="a (b"):\n\treturn [x, (y, 3)]  # "not"\r\n\n'
 
 CASES = {
-    "python-lm": ([CODE * 16, "x = 1\n", CODE * 2], {"longest": 300, "quantities": ("hidden", "cell")}),
+    "python-lm": ([CODE * 12, "x = 1\n", CODE], {"longest": 300, "quantities": ("hidden", "cell")}),
     "recall-lstm": (
         ["Moscow is new to me. MY brother met a zebra.", "모스크바에 왔어요.\n\t서울은 zz"],
         {"quantities": ("cell",)},

@@ -281,7 +281,7 @@ def test_annotations_that_differ_at_places(index):
     assert sorted(rows) == sorted(varied)
     for name, row in rows.items():
         values = index.read(f"annotations/{name}", slice(None))
-        inside, outside = values[places.start], values[others]
+        inside, outside = values[places.start].astype(float), values[others].astype(float)
         assert row.p == pytest.approx(mannwhitneyu(inside, outside).pvalue)
         assert (row.inside, row.outside) == pytest.approx((inside.mean(), outside.mean()), rel=1e-5)
 
