@@ -52,6 +52,14 @@ class Problem(Sentence, ValueError):
         super().__init__(sentence, **values)
         ValueError.__init__(self, str(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy of another process is not formatted again
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[Problem], arguments: tuple[Any, ...]) -> Problem:
+    """Return a problem with these arguments of an exception, without the call of its ``__init__``."""
+    return kind.__new__(kind, *arguments)
+
 
 class LinkProblem(Problem):
     """Invalid part of a link; the message says which one."""

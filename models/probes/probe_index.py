@@ -29,7 +29,7 @@ UNTRAINED = 3
 
 @dataclass(frozen=True, eq=False)
 class AnnotationProbe:
-    """What the states of a corpus say of an annotation.
+    """The probes of one annotation of a corpus.
 
     Attributes:
         name: of the annotation.

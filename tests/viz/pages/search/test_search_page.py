@@ -52,7 +52,7 @@ def test_every_bundled_network_has_texts_to_search(name):
         panel="unit_contexts,-found_spans,-text_search,-nearest_states",
     )
     quantity = "cell" if default.quantity == "cell" else "hidden"
-    found = strongest_contexts(index, layer, quantity, default.unit)
+    found = strongest_contexts(index, layer, quantity, unit)
     (shown,) = lists(page)
     assert len(shown) == len(found.steps)
     for row, step, value in zip(shown, found.steps.tolist(), found.values.tolist(), strict=True):
