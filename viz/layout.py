@@ -156,4 +156,4 @@ def _language_switch() -> None:
 
 
 def _set_language() -> None:
-    get_session().navigate(lang=st.session_state[SWITCH])
+    get_session().set_language(st.session_state[SWITCH])

@@ -65,6 +65,8 @@ class Session:
             each such change resets them.
         link_options: the options of the charts in the last address that the reader opened.
         keeps_address: whether the address stays as it is while views are shown that the reader did not ask for.
+        language_views: the fields of the view that a change of the language sets, by the new language; empty on a page whose
+            view does not depend on the language.
     """
 
     view: View = field(default_factory=View)
@@ -85,6 +87,7 @@ class Session:
     slider_generation: int = 0
     link_options: dict[str, str] = field(default_factory=dict)
     keeps_address: bool = False
+    language_views: dict[str, dict[str, Any]] = field(default_factory=dict)
     _edits: tuple[str, Edits] = ("", Edits())
     _good_edits: tuple[str, Edits] = ("", Edits())
     _edit_history: UndoHistory[Edits] = field(default_factory=lambda: UndoHistory(Edits()))
@@ -104,6 +107,10 @@ class Session:
         if "text" in changes and changes["text"] != self.view.text:
             changes = {"look": options_for_new_text(self.view.look)} | changes
         self._set_view(replace(self.view, **changes))
+
+    def set_language(self, lang: str) -> None:
+        """Show the page in another language, with the view that the page names for it."""
+        self.navigate(**self.language_views.get(lang, {}), lang=lang)
 
     def set_text(self, text: str) -> None:
         """Show the text that the reader typed into the text box."""
@@ -322,6 +329,7 @@ class Session:
             self._set_view(self.view)
 
     def _begin(self, opened: Path | None) -> None:
+        self.language_views = {}
         pieces = st.query_params.to_dict()
         address = normalized_query(pieces)
         first = not self._written

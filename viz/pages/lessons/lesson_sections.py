@@ -17,7 +17,7 @@ from viz.pages.lesson_strip import LESSON_PLACE
 from viz.pages.lessons.lesson_library import RESEARCH, TEACHING, next_lesson
 from viz.pages.lessons.lesson_questions import AskedQuestion, show_question
 from viz.pages.lessons.lesson_style import LARGE, PRINT
-from viz.pages.lessons.lesson_view import lens_panels, open_section_view
+from viz.pages.lessons.lesson_view import lens_panels, open_section_view, section_language_views
 from viz.pages.lessons.reader_progress import check_names, get_progress, question_name, store_progress
 from viz.pages.lessons.whole_lesson import is_copied, save_button
 from viz.pages.synced_widget import synced_widget
@@ -47,6 +47,7 @@ def show_lesson(session: Session, lesson: Lesson) -> None:
     session.fill_defaults(section=number)
     section = text.sections[number - 1]
     open_section_view(session, section.view)
+    session.language_views = section_language_views(lesson, text.language, number)
     copied = is_copied(session)
     if not copied:
         get_progress().of(lesson.name).opened.add(number)

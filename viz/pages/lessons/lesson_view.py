@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import streamlit as st
 
 from viz.address import NAMES, PAGE_FIELDS, View
 from viz.i18n import _
-from viz.lessons.lesson import LensView
+from viz.lessons.lesson import LensView, Lesson
 from viz.pages import find_lens
 from viz.pages.lesson_strip import LESSON_PLACE
 from viz.pages.lessons.lesson_style import HIDDEN_CONTROLS
@@ -31,6 +31,25 @@ def open_section_view(session: Session, view: LensView | None) -> None:
     notices = list(session.notices)
     session.navigate(**view_fields(view))
     session.notices[:] = notices
+
+
+def section_language_views(lesson: Lesson, language: str, number: int) -> dict[str, dict[str, object]]:
+    """Return the fields of the views that a section has in the lesson's other languages, where they differ from its own.
+
+    The text of a section describes the numbers of its own view: a lesson in another language needs the other view.
+    """
+    own = _shown(lesson.in_language(language).sections[number - 1].view)
+    found = {}
+    for name, text in lesson.texts.items():
+        view = text.sections[min(number, len(text.sections)) - 1].view
+        if view is not None and _shown(view) != own:
+            found[name] = view_fields(view)
+    return found
+
+
+def _shown(view: LensView | None) -> LensView | None:
+    """Return what a view shows, wherever it is in its file."""
+    return view and replace(view, panels=(), line=0)
 
 
 def view_fields(view: LensView) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -13,10 +14,11 @@ from models import load_network
 from models.core.messages import Problem
 from tests.support import oracle
 from tests.support.lens_page import mounted_components, run, start, text_of, widget_at
-from viz.address import parse_view
+from viz.address import View, parse_view, view_params
 from viz.lessons.find_lessons import shipped_lessons
 from viz.pages.lessons.lesson_sections import display_formulas
 from viz.pages.lessons.lesson_upload import lesson_sources
+from viz.pages.lessons.lesson_view import section_language_views, view_fields
 from viz.pages.lessons.reader_progress import (
     PROGRESS,
     GivenAnswer,
@@ -27,6 +29,8 @@ from viz.pages.lessons.reader_progress import (
 )
 from viz.pages.lessons.typed_number import typed_number
 from viz.pages.panels import PAGE_PANELS
+from viz.session import Session
+from viz.view_options import parse_options
 
 LESSON = """---
 title: A small lesson
@@ -166,6 +170,62 @@ def test_what_a_reader_changes_in_a_view_stays_and_a_new_visit_opens_the_lessons
     assert page.session_state["unrolled"].view.step == 4
     page = start("lessons", opened=folder, state={PROGRESS: answered}, **link)
     assert page.session_state["unrolled"].view.step == 2
+
+
+SECTIONS_IN_TWO_LANGUAGES = [
+    (lesson, number, language, other)
+    for lesson in shipped_lessons()
+    for language, other in (("en", "ko"), ("ko", "en"))
+    for number, section in enumerate(lesson.texts[language].sections, 1)
+    if section.view is not None and lesson.texts[other].sections[number - 1].view is not None
+]
+
+
+@pytest.mark.parametrize(
+    ("lesson", "number", "language", "other"),
+    [pytest.param(*each, id=f"{each[0].name}-{each[1]}-{each[3]}") for each in SECTIONS_IN_TWO_LANGUAGES],
+)
+def test_another_language_of_a_lesson_shows_the_view_of_its_text(lesson, number, language, other):
+    own, wanted = (view_fields(lesson.texts[each].sections[number - 1].view) for each in (language, other))
+    changed = own | {"step": 3, "unit": 1, "edits": "rnn.l0.bias_ih[0]=1"}  # by the reader
+    session = Session(view=View(lang=language, lesson=lesson.name, section=number, **changed), keeps_address=True)
+    session.language_views = section_language_views(lesson, language, number)
+    session.set_language(other)
+    place = {"lang": other, "lesson": lesson.name, "section": number}
+    assert session.view == View(**(changed if own == wanted else wanted), **place)
+    assert language not in session.language_views
+    reloaded, problems = parse_view(view_params(session.view))
+    assert parse_options(reloaded.look) == parse_options(session.view.look)
+    assert replace(reloaded, look=session.view.look) == session.view and not problems
+
+
+def test_most_lessons_have_views_that_differ_by_language():
+    found = {each.name for each, number, *pair in SECTIONS_IN_TWO_LANGUAGES if section_language_views(each, "en", number)}
+    assert len(found) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [".aabb.", ".aaabbb."])
+def test_a_change_of_language_opens_its_view_and_keeps_the_answers(tmp_path, text):
+    path = tmp_path / "01-small"
+    path.mkdir()
+    (path / "en.md").write_text(LESSON, encoding="utf-8")
+    other = LESSON.replace(".aabb.", text).replace("A small lesson", "작은 강의")
+    (path / "ko.md").write_text(other if text == ".aabb." else other.replace("step: 2", "step: 1"), encoding="utf-8")
+    answers = {question_name(lang, 1, 1): GivenAnswer(10.0, False) for lang in ("en", "ko")}
+    progress = Progress({"small": LessonProgress({1}, answers)})
+    link = {"lesson": "small", "section": "1"}
+    page = start("lessons", opened=tmp_path, state={PROGRESS: progress}, lang="en", net="counter", text=".aabb.", step="4", **link)
+    for lang, expected in (("ko", (text, 4 if text == ".aabb." else 1)), ("en", (".aabb.", 4 if text == ".aabb." else 2))):
+        page.segmented_control(key="language").set_value(lang)
+        page = run(page)
+        view = page.session_state["unrolled"].view
+        assert (view.lang, view.text, view.step) == (lang, *expected)
+        assert "player" in mounted_components(page)
+        assert set(page.session_state[PROGRESS].of("small").answers) == set(answers)
+        address = {name: each if isinstance(each, str) else each[-1] for name, each in page.query_params.items()}
+        again = start("lessons", opened=tmp_path, state={PROGRESS: progress}, **address)
+        assert again.session_state["unrolled"].view == view
 
 
 @pytest.mark.slow
