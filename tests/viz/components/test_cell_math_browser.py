@@ -22,6 +22,7 @@ from tests.support.plain_page import plain_page
 from tests.support.unrolled_loop import draw_norms
 from viz.components.attention_formulas import ATTENTION_FORMULAS, score_terms
 from viz.components.cell_diagram import CELL_DIAGRAM, cell_diagram_data
+from viz.components.decoder_view import DECODER_VIEW, decoder_view_data
 from viz.components.gate_sum import GATE_SUM, gate_sum_data
 from viz.components.player import PLAYER, player_data
 from viz.components.trace_loader import TRACE_LOADER
@@ -189,18 +190,18 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             np.testing.assert_allclose(found["gates"][gate], arrays[result], rtol=0, atol=1e-5)  # and as it ran
 
 
-def drawn_cell(module, quantity):
+def drawn_cell(module, quantity, name="l0"):
     """Return the trace of a layer's run, and what draws its unit 2 at step 3."""
     with torch.no_grad(), capture(module) as trace:
         module(torch.randn(1, STEPS, INPUTS))
     view = {"step": 3, "unit": 2, "quantity": quantity, "revision": 1}
     mounts = [
-        (TRACE_LOADER, layer_payload("drawn", run_of_trace(trace), "l0", None)),
+        (TRACE_LOADER, layer_payload("drawn", run_of_trace(trace), name, None)),
         (PLAYER, player_data("drawn", view=view)),
         (CELL_DIAGRAM, cell_diagram_data("drawn")),
         (GATE_SUM, gate_sum_data("drawn")),
     ]
-    return trace.layers["l0"], mounts
+    return trace.layers[name], mounts
 
 
 def test_peepholes_are_drawn_with_their_numbers(browser):
@@ -215,6 +216,46 @@ def test_peepholes_are_drawn_with_their_numbers(browser):
         expect(opened.locator(".unrolled-cell-diagram desc")).to_contain_text("Peepholes")
         expect(opened.locator(".unrolled-gate-sum .note")).to_contain_text("clipped to the range from −0.300 to 0.300")
         assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
+
+
+@pytest.mark.parametrize("projected", [{}, {"proj_size": 9}], ids=["units", "outputs"])
+def test_the_sum_of_a_reversed_layer_names_the_step_after(browser, projected):
+    torch.manual_seed(7)
+    options = {"bidirectional": True} | projected
+    module = recurrent_module("LSTM", INPUTS, 12, {"peepholes": True}, batch_first=True, **options)
+    for name, before, other in (("l0", "t−1", "t+1"), ("l0_reverse", "t+1", "t−1")):
+        layer, mounts = drawn_cell(module, "input_gate", name)
+        with plain_page(browser, mounts) as opened:
+            drawn = opened.locator(".unrolled-gate-sum .rows")
+            expect(drawn).to_contain_text(f"Peephole: cell state at {before}")
+            labels = opened.locator(".unrolled-gate-sum .label").all_inner_texts()
+            kind = "Output" if projected else "Unit"
+            assert sum(label.startswith(kind) and label.endswith(f" at {before}") for label in labels) >= 3
+            assert any(label.startswith(f"Other {kind.lower()}s at {before} (") for label in labels)
+            assert not any(other in label or "{" in label for label in labels)
+            # The numbers are those of that step: a term is the weight times the state there.
+            step = 4 if layer.reverse else 2
+            unit = next(int(label.split()[1]) for label in labels if label.startswith(kind))
+            row = drawn.locator(".row", has_text=f"{kind} {unit} at {before}")
+            value = f"{layer.hidden[0, step, unit]:.3f}".replace("-", "−")
+            expect(row.locator(".detail")).to_contain_text(value)
+
+
+@pytest.mark.parametrize("name", ["dates-dot", "dates-general", "dates-additive", "dates-transformer"])
+def test_a_temperature_is_named_beside_the_scores_that_it_divides(browser, name):
+    network = load_network(name)
+    for temperature, expected in ((1.0, None), (2.0, "divided by the temperature, τ = 2"), (0.25, "τ = 0.25")):
+        decoding = decode(network, "4 Aug 2024", (AttentionTemperature(temperature),) if temperature != 1 else ())
+        payload = attention_payload("drawn", network, decoding, None, next(reversed(decoding.attention)))
+        view = {"step": 3, "source": None, "revision": 1}
+        mounts = [(TRACE_LOADER, payload), (DECODER_VIEW, decoder_view_data("drawn", view=view))]
+        with plain_page(browser, mounts) as opened:
+            drawn = opened.locator(".unrolled-decoder-view")
+            expect(drawn).to_contain_text("attention scores")
+            if expected is None:
+                expect(drawn).not_to_contain_text("τ")
+            else:
+                expect(drawn).to_contain_text(expected)
 
 
 def test_a_coupled_forget_gate_is_drawn_from_the_input_gate(browser):

@@ -85,6 +85,7 @@ def _words() -> dict[str, Any]:
             "weight": {"all": _("softmax of the scores (sum 1)")},
             "value": {"all": _("opacity = attention weight")},
         },
+        "divided": _("{score}; divided by the temperature, τ = {value}"),
         "unused": _("not used; {name} computes the scores"),
         "boxes": {"cell": "GRU", "layer": _("layer"), "join": _("concat"), "heads": _("heads")},
         "query": _("query"),

@@ -44,6 +44,9 @@ unrolled.decoderSource ??= (context) => {
       explanation.textContent = name === "key" && options.scores_from
         ? unrolled.fillTemplate(context.words.unused, { name: options.scores_from })
         : (explanations[options[name === "score" ? "scored" : "score"]] ?? explanations.all);
+      if (name === "score" && options.temperature !== 1) {
+        explanation.textContent = unrolled.fillTemplate(context.words.divided, { score: explanation.textContent, value: options.temperature });
+      }
     }
     return Object.fromEntries(ROWS.map((name) => [name, names[name].offsetHeight]));
   }

@@ -28,9 +28,9 @@ function waterfallRows(trace, step, unit, gate, words) {
   const signed = (v) => (format(v).startsWith("−") ? `(${format(v)})` : format(v));
   const times = (first, ...others) => [format(first), ...others.map(signed)].join(" × ");
   const detailOf = (term, by) => (by === 1 ? times(term.weight, term.value) : times(by, term.weight, term.value));
-  const othersOf = (list, label, inner) => {
+  const othersOf = (list, label, inner, details = {}) => {
     const others = list.filter((term) => !chosen.has(term));
-    return others.length ? [{ label: fillTemplate(label, { n: others.length }), detail: "", product: total(others), inner, muted: true }] : [];
+    return others.length ? [{ label: fillTemplate(label, { n: others.length, ...details }), detail: "", product: total(others), inner, muted: true }] : [];
   };
 
   const bias = normInput.factor * sum.biasInput + factor * sum.biasHidden;
@@ -53,15 +53,16 @@ function waterfallRows(trace, step, unit, gate, words) {
   const otherInputs = !inner ? words.other_inputs : level > 0 ? words.other_units_below : words.other_dimensions;
   rows.push(...othersOf(sum.input, otherInputs, inner));
 
+  const before = trace.options.reverse ? "t+1" : "t−1"; // the time step of the state that the recurrent weights multiply
   const areUnits = trace.arrays.hidden.shape[1] === trace.units; // else the outputs are a projection of the units
   for (const term of chosenOf(previous)) {
-    const label = trace.unit_names?.[term.index] ?? fillTemplate(areUnits ? words.unit : words.output, { n: term.index });
+    const label = trace.unit_names?.[term.index] ?? fillTemplate(areUnits ? words.unit : words.output, { n: term.index, before });
     rows.push({ label, detail: detailOf(term, factor), product: term.product, unit: areUnits ? term.index : null });
   }
-  rows.push(...othersOf(sum.recurrent, areUnits ? words.other_units : words.other_outputs, false));
+  rows.push(...othersOf(sum.recurrent, areUnits ? words.other_units : words.other_outputs, false, { before }));
   if (sum.peephole) {
     const { state, weight, value, product } = sum.peephole;
-    rows.push({ label: state === "cell" ? words.peephole_now : words.peephole_before, detail: times(weight, value), product });
+    rows.push({ label: state === "cell" ? words.peephole_now : fillTemplate(words.peephole_before, { before }), detail: times(weight, value), product });
   }
   const offset = normInput.offset + reset * normHidden.offset;
   if (normed) rows.push({ label: words.norm_offset, detail: `${format(normInput.offset)} + ${signed(normHidden.offset)}`, product: offset });
