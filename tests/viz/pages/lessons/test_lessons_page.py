@@ -200,7 +200,9 @@ def test_another_language_of_a_lesson_shows_the_view_of_its_text(lesson, number,
 
 
 def test_most_lessons_have_views_that_differ_by_language():
-    found = {each.name for each, number, *pair in SECTIONS_IN_TWO_LANGUAGES if section_language_views(each, "en", number)}
+    found = {
+        each.name for each, number, *pair in SECTIONS_IN_TWO_LANGUAGES if section_language_views(each, "en", number)
+    }
     assert len(found) > 10
 
 
@@ -215,8 +217,20 @@ def test_a_change_of_language_opens_its_view_and_keeps_the_answers(tmp_path, tex
     answers = {question_name(lang, 1, 1): GivenAnswer(10.0, False) for lang in ("en", "ko")}
     progress = Progress({"small": LessonProgress({1}, answers)})
     link = {"lesson": "small", "section": "1"}
-    page = start("lessons", opened=tmp_path, state={PROGRESS: progress}, lang="en", net="counter", text=".aabb.", step="4", **link)
-    for lang, expected in (("ko", (text, 4 if text == ".aabb." else 1)), ("en", (".aabb.", 4 if text == ".aabb." else 2))):
+    page = start(
+        "lessons",
+        opened=tmp_path,
+        state={PROGRESS: progress},
+        lang="en",
+        net="counter",
+        text=".aabb.",
+        step="4",
+        **link,
+    )
+    for lang, expected in (
+        ("ko", (text, 4 if text == ".aabb." else 1)),
+        ("en", (".aabb.", 4 if text == ".aabb." else 2)),
+    ):
         page.segmented_control(key="language").set_value(lang)
         page = run(page)
         view = page.session_state["unrolled"].view
