@@ -105,7 +105,20 @@ def code_span(text: str) -> str:
 
 def escape_html(text: str) -> str:
     """Return HTML that shows ``text`` as it is, as content or inside an attribute in quotation marks."""
-    return escape(text.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return escape(_whole_characters(text.replace("\0", REPLACEMENT)))
+
+
+def utf8_bytes(text: str) -> bytes:
+    """Return ``text`` in UTF-8, a half of a surrogate pair, which UTF-8 lacks, as ``\ufffd``."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _whole_characters(text).encode()
+
+
+def _whole_characters(text: str) -> str:
+    """Return ``text`` with ``\ufffd`` for each half of a surrogate pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def escape_plotly(text: str) -> str:

@@ -32,7 +32,11 @@ def write_archive(
     target: str | PathLike[str] | BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
     """Save ``arrays`` and ``header`` (JSON values) to a path, under exactly that name, or to an open file."""
-    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), dtype=np.uint8)
+    try:
+        encoded = json.dumps(header, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a half of a surrogate pair, which UTF-8 lacks, but JSON's escapes do not
+        encoded = json.dumps(header).encode()
+    text = np.frombuffer(encoded, dtype=np.uint8)
     with nullcontext(target) if hasattr(target, "write") else Path(target).open("wb") as file:
         np.savez(file, allow_pickle=False, **{HEADER: text}, **arrays)
 

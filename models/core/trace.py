@@ -20,6 +20,7 @@ from models.core.html_representation import NotebookHtml
 from models.core.labelled_arrays import arrays_to_xarray
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun
+from models.core.messages import Problem
 from models.core.output_gradients import OutputGradientCollector, OutputGradients
 from models.core.recording import Recording
 from models.core.saved_cell import SavedCell, cell_from_arrays, cell_to_arrays
@@ -115,8 +116,26 @@ class Trace(NotebookHtml):
     attention: Mapping[str, AttentionTrace] = field(default_factory=lambda: AttentionTraces({}))
 
     def with_tokens(self, tokens: Any) -> Trace:
-        """Return the same trace with a label for each step."""
-        return replace(self, tokens=tuple(tokens))
+        """Return the same trace with a label for each step, such as the token or its id.
+
+        Raises:
+            Problem: there are not as many labels as time steps in a layer.
+        """
+        try:
+            labels = tuple(map(_label, tokens))
+        except (TypeError, ValueError, RuntimeError):  # no sequence, or one of arrays
+            raise Problem(
+                "The labels must be a sequence of texts or ids, not of the type {kind}.", kind=type(tokens).__name__
+            ) from None
+        counts = {layer.shape[1] for layer in self.layers.values()}
+        counts |= {int(steps) for layer in self.layers.values() for steps in layer.lengths}
+        if counts and len(labels) not in counts:
+            raise Problem(
+                "There are {count} labels, but the layers have {steps} time steps. Give a label for each time step.",
+                count=len(labels),
+                steps=", ".join(map(str, sorted(counts))) if len(counts) < 9 else f"{min(counts)}–{max(counts)}",
+            )
+        return replace(self, tokens=labels)
 
     def __reduce__(self) -> tuple:  # a copy does not grow
         return Trace, (LayerTraces(dict(self.layers)), self.tokens, AttentionTraces(dict(self.attention)))
@@ -173,6 +192,11 @@ class Trace(NotebookHtml):
             arrays |= {f"{name}/{key}": values for key, values in (saved | weights.arrays()).items()}
         header["attention"], more = attention_to_arrays(self.attention)
         write_archive(path, header, arrays | more)
+
+
+def _label(token: Any) -> str:
+    """Return the label of a step: a text as it is, an id, also one in an array or a tensor, as its number."""
+    return token if isinstance(token, str) else str(token.item() if hasattr(token, "item") else token)
 
 
 FORMAT = "unrolled trace 1"

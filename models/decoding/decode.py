@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -122,7 +122,7 @@ def decode_sequence(network: Network, read: InputSequence, interventions: Iterab
         symbols=symbols.numpy(),
         probability=logits[0].softmax(-1).numpy(),
         vocabulary=network.card.target_vocabulary or (),
-        trace=trace.with_tokens(read.labels),
+        trace=replace(trace, tokens=read.labels),
         interventions=interventions,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from models.capturing.capture import capture
@@ -24,7 +26,7 @@ def run_network(network: Network, text: str) -> ForwardRun:
     with torch.inference_mode(), capture(network.module) as trace:
         scores, outputs = network.run_with_outputs(what.given)
     return ForwardRun(
-        trace.with_tokens(what.labels),
+        replace(trace, tokens=what.labels),
         what.labels,
         prediction_of(network, what.given[0], scores[0]),
         what.unknown,

@@ -86,7 +86,7 @@ class EditedNetwork:
                     scores, outputs = self.base.run_with_outputs(inputs.given, module)
         prediction = prediction_of(self.base, inputs.given[0], scores[0])
         return ForwardRun(
-            trace.with_tokens(inputs.labels),
+            replace(trace, tokens=inputs.labels),
             inputs.labels,
             prediction,
             inputs.unknown,

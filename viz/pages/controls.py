@@ -16,7 +16,7 @@ from viz.address import PAGE_FIELDS, View
 from viz.i18n import _, language, translate
 from viz.pages import cache, find_lens
 from viz.pages import checkpoint_store as checkpoints
-from viz.pages.edited_banner import edited_banner
+from viz.pages.edited_banner import attention_edits_note, edited_banner
 from viz.pages.left_out import show_left_out
 from viz.pages.long_input import offer_parts
 from viz.pages.network_card import network_card_button
@@ -39,6 +39,7 @@ def show_controls(session: Session) -> ForwardRun:
     file = saved_run(session)
     run = resolve(session, file)
     edited_banner(session)
+    attention_edits_note(session)
     _fill_open_fields(session, run, file)
     session.mark_good()
     _draw(session, run, file)

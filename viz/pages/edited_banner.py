@@ -34,6 +34,12 @@ def edited_banner(session: Session) -> None:
         st.button(_("Clear all edits"), on_click=lambda: session.set_edits(Edits()), key="edits_clear", type="tertiary")
 
 
+def attention_edits_note(session: Session) -> None:
+    """Say that the edits of the attention are not applied, on a page that runs the network without them."""
+    if session.view.attend:
+        st.caption(_("The attention edits of this view are not applied to the values on this page."))
+
+
 def _switch(session: Session, *, on: bool) -> None:
     edits = session.edits
     session.set_edits(Edits(tuple(replace(entry, on=on) for entry in edits.entries)))

@@ -7,17 +7,15 @@ import streamlit as st
 from models.networks.forward_run import ForwardRun
 from models.networks.network import ModelCard
 from viz.escape import escape_markdown
-from viz.i18n import _, ngettext
-
-MAX_LISTED = 12
-"""Unknown symbols that a sentence lists."""
+from viz.i18n import ngettext
+from viz.unknown_text import list_unknown, unknown_text
 
 
 def unknown_note(card: ModelCard, unknown: Sequence[str]) -> None:
     """Show below a text what of it is unknown: a caption about characters, a warning about words, which have meanings."""
     if not unknown:
         return
-    text = _("Not in this network's vocabulary, shown in brackets: {symbols}").format(symbols=_listed(unknown))
+    text = unknown_text(unknown, escape_markdown)
     if card.kind == "words":
         st.warning(text, icon=":material/unknown_document:")
     else:
@@ -37,11 +35,6 @@ def unknown_answer_warning(card: ModelCard, run: ForwardRun) -> None:
             "{n} of the {count} tokens of this text are not in the vocabulary: {symbols}. Their meaning cannot influence "
             "the prediction, because the network gets the same unknown token for every such word.",
             count,
-        ).format(n=count, count=len(run.labels), symbols=_listed(run.unknown)),
+        ).format(n=count, count=len(run.labels), symbols=list_unknown(run.unknown, escape_markdown)),
         icon=":material/unknown_document:",
     )
-
-
-def _listed(unknown: Sequence[str]) -> str:
-    shown = ", ".join(escape_markdown(f"[{symbol}]") for symbol in unknown[:MAX_LISTED])
-    return shown + (" …" if len(unknown) > MAX_LISTED else "")

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from viz.escape import utf8_bytes
+
 _ALIGNMENT = 8
 _INTEGERS = ("top_token", "next_token", "detail_steps", "detail_places", "detail_units")
 
@@ -124,7 +126,7 @@ def _assemble(header: dict[str, Any], content: dict[str, NDArray[Any]]) -> bytes
     for part in body:
         digest.update(part)
     header["id"] = digest.hexdigest()
-    text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = utf8_bytes(json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
     text += b" " * (-(4 + len(text)) % _ALIGNMENT)
     return b"".join([struct.pack("<I", len(text)), text, *body])
 

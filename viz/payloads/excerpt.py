@@ -14,6 +14,7 @@ import numpy as np
 
 from models.core.saved_cell import SavedCell
 from models.core.trace import LayerTrace
+from viz.escape import utf8_bytes
 
 MAX_WHOLE = 1_750_000
 """Bytes of a sequence's numbers and tokens up to which it is sent as a whole."""
@@ -84,14 +85,14 @@ def steps_around(step: int, steps: int, room: int) -> Span:
 
 def fits_whole(numbers: int, labels: Sequence[str], room: int = MAX_WHOLE) -> bool:
     """Return whether a run is sent as a whole: ``numbers`` bytes of numbers, and its tokens, in ``room`` bytes."""
-    return len(labels) <= MAX_PAGE and numbers + sum(len(label.encode()) + 3 for label in labels) <= room
+    return len(labels) <= MAX_PAGE and numbers + sum(len(utf8_bytes(label)) + 3 for label in labels) <= room
 
 
 def make_excerpt(
     layer: LayerTrace, row: int, labels: Sequence[str], step: int, unit: int, room: int = MAX_COLUMNS
 ) -> Excerpt:
     """Return the page around ``step`` and the units around ``unit``, in ``room`` bytes; the same excerpt for all of these."""
-    longest = max(len(shorten_token(label).encode()) for label in labels) + 3  # its quotes and a comma
+    longest = max(len(utf8_bytes(shorten_token(label))) for label in labels) + 3  # its quotes and a comma
     page = steps_around(step, len(labels), min(MAX_PAGE, MAX_TOKENS // longest))
     room = max(1, room // (4 * (page.steps[1] - page.steps[0]) * len(layer.quantities)))
     first = unit // room * room

@@ -24,7 +24,9 @@ from viz.panel_texts.attention_texts import (
 )
 from viz.payloads.attention_payload import attention_payload
 from viz.payloads.binary_payload import unpack
+from viz.show.check_arguments import checked_index
 from viz.show.shown_view import ShownPanel, ShownView, ViewContent
+from viz.unknown_text import unknown_text
 
 MAX_DIFFERENTIATED = 300
 """Source tokens up to which their contributions are computed, by one backward pass for each output token."""
@@ -49,14 +51,14 @@ def attention_view(network: Network, text: str, view_id: str, chosen: dict[str, 
     if not decoding.attention:
         raise Problem("{name} has no attention. Choose a network that generates a sequence.", name=network.titled_name)
     names = list(decoding.attention)
-    name = chosen.get("layer") or names[0]
+    name = names[0] if chosen.get("layer") is None else chosen["layer"]
     if name not in names:
         raise Problem("There is no layer “{name}”. Choose one of these: {names}.", name=name, names=", ".join(names))
     heads, steps = decoding.attention[name].shape[1], len(decoding.symbols)
-    head, step = chosen.get("unit") or 0, chosen.get("step") or 0
-    for what, value, count in (("unit", head, heads), ("step", step, steps)):
-        if not 0 <= value < count:
-            raise Problem("“{name}” cannot be {value}. Use 0 to {last}.", name=what, value=value, last=count - 1)
+    head, step = (
+        0 if chosen.get(what) is None else checked_index(what, chosen[what], 0, count)
+        for what, count in (("unit", heads), ("step", steps))
+    )
     is_short = len(decoding.source) <= MAX_DIFFERENTIATED
     found = contributions(network, text, decoding) if is_short else None
     address = None
@@ -117,10 +119,14 @@ def _content(
     ]
     if with_contributions:
         data = token_contributions_data(view_id)
-        note = explanation_note()
-        panels.append(ShownPanel("token_contributions", contributions_text(), TOKEN_CONTRIBUTIONS, data, notes=(note,)))
+        panels.append(
+            ShownPanel(
+                "token_contributions", contributions_text(), TOKEN_CONTRIBUTIONS, data, notes=(explanation_note(),)
+            )
+        )
+    notes = note, unknown_text(decoding.unknown)
     name = network.card.title[language()]
-    sentence = _("The network “{name}” generates “{answer}” for the input “{text}”.").format(
-        name=name, answer=printable(decoding.answer) or "∅", text=printable(text)
+    sentence = _("The network “{name}” generates {answer} for the input “{text}”.").format(
+        name=name, answer=f"“{printable(decoding.answer) or '∅'}”", text=printable(text)
     )
-    return ViewContent(f"{name} · {_('Attention')}", sentence, tuple(panels), notes=(note,) if note else ())
+    return ViewContent(f"{name} · {_('Attention')}", sentence, tuple(panels), notes=tuple(filter(None, notes)))

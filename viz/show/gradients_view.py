@@ -19,6 +19,7 @@ from viz.i18n import _
 from viz.panel_texts import PanelText
 from viz.panel_texts.gradients_texts import gradient_map_rows, gradient_map_text
 from viz.payloads.gradient_payload import loss_rows, norms_payload, stack_payload
+from viz.show.check_arguments import checked_index
 from viz.show.run_source import RunSource, chosen_place, layer_sentence
 from viz.show.shown_view import ShownPanel, ShownView, ViewContent
 
@@ -38,18 +39,26 @@ def gradients_view(source: RunSource, view_id: str, chosen: dict[str, Any]) -> S
         raise Problem("The gradient map of this layer cannot be computed: the derivatives of its cell are not known.")
     stack: LayerStack
     unit: int | None = None
-    if network is not None and source.text is not None and network.card.predicts in ("next", "tag"):
+    if network is not None and source.text is not None and has_own_losses(source):
         stack = chained_stack(run.trace.layers, name.rpartition(".")[0])
         paths = module_paths(run.trace.layers, stack)
         given = input_sequence(network, source.text).given
         grad = output_loss_grad(network, network.module, given, None, paths)
     else:
-        unit = min(place["unit"], layer.weights.output_size - 1)
+        outputs = layer.weights.output_size  # fewer than the units in a projected LSTM
+        unit = min(place["unit"], outputs - 1)
+        if chosen.get("unit") is not None:
+            unit = checked_index("unit", place["unit"], 0, outputs)
         stack = [[select_sequence(layer, run.row)]]
         grad = torch.zeros_like(stack[0][0].recording.hidden)
         grad[..., unit] = 1.0
     step = None if chosen.get("step") is None else place["step"]
     return map_view(source, view_id, name, unit, stack_payload(view_id, run, name, stack, grad), step=step)
+
+
+def has_own_losses(source: RunSource) -> bool:
+    """Return whether the losses are those of a network that has one at each step, not the values of a unit."""
+    return source.network is not None and source.text is not None and source.network.card.predicts in ("next", "tag")
 
 
 def map_view(
@@ -102,24 +111,23 @@ def norms_view(norms: Mapping[str, np.ndarray], view_id: str, chosen: dict[str, 
     """Return the view of a result of ``models.gradient_map``: norms (B, T, T) by layer name.
 
     Raises:
-        Problem: there is no such layer or step, or it has losses at some steps only.
+        Problem: there is no such layer, step or sequence, or it has losses at some steps only.
     """
-    name = chosen.get("layer") or list(norms)[-1]
+    name = list(norms)[-1] if chosen.get("layer") is None else chosen["layer"]
     if name not in norms:
         raise Problem("There is no layer “{name}”. Choose one of these: {names}.", name=name, names=", ".join(norms))
     values = np.asarray(norms[name])
-    if values.ndim != 3 or values.shape[1] != values.shape[2]:
+    if values.ndim != 3 or values.shape[1] != values.shape[2] or not values.size:
         raise Problem(
             "A gradient map is shown with as many losses as time steps, (batch, steps, steps), not {shape}. Compute it "
             "without `rows`.",
             shape=values.shape,
         )
     steps = values.shape[2]
-    step = chosen.get("step")
-    if step is not None and not 0 <= step < steps:
-        raise Problem("“{name}” cannot be {value}. Use 0 to {last}.", name="step", value=step, last=steps - 1)
+    step = 0 if chosen.get("step") is None else checked_index("step", chosen["step"], 0, steps)
+    sequence = checked_index("row", chosen["row"], 0, len(values))
     rows = loss_rows(steps)
-    first = {"step": step or 0, "unit": len(rows) - 1, "revision": 1}
+    first = {"step": step, "unit": len(rows) - 1, "revision": 1}
     reverse = name.endswith("_reverse")
 
     def content() -> ViewContent:
@@ -129,7 +137,7 @@ def norms_view(norms: Mapping[str, np.ndarray], view_id: str, chosen: dict[str, 
         )
         return ViewContent(title, sentence, (_map_panel(view_id, first),))
 
-    payload = norms_payload(view_id, name, values[int(chosen.get("row") or 0)][rows], rows, reverse)
+    payload = norms_payload(view_id, name, values[sequence][rows], rows, reverse)
     return ShownView(
         view_id, "gradients", first, (payload,), content, {"step": steps, "unit": len(rows)}, link_fields=()
     )

@@ -17,6 +17,7 @@ import numpy as np
 from models.core.messages import Problem
 from viz.address import view_params
 from viz.components import Component, bundle, style_bundle
+from viz.escape import utf8_bytes
 from viz.i18n import LANGUAGES, _, use_language
 from viz.show.shown_view import ShownPanel, ShownView, ViewContent
 
@@ -50,8 +51,9 @@ def packed_view(view: ShownView, *, app: str | None = None) -> bytes:
         ensure_ascii=False,
         allow_nan=False,
         separators=(",", ":"),
-    ).encode()
-    return b"".join([struct.pack("<I", len(text)), text, *map(_byte_planes, view.payloads)])
+    )
+    content = utf8_bytes(text)
+    return b"".join([struct.pack("<I", len(content)), content, *map(_byte_planes, view.payloads)])
 
 
 def _byte_planes(payload: bytes) -> bytes:
@@ -97,7 +99,10 @@ def _link(view: ShownView, app: str | None) -> dict[str, Any] | None:
     """Return the address of the page in the app, its parameters, and those that follow the reader."""
     if app is None or view.address is None:
         return None
-    parts = urlsplit(app)
+    try:
+        parts = urlsplit(app)
+    except ValueError:  # as of "http://["
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Problem("“{app}” is not the address of an app. It begins with http:// or https://.", app=app)
     page = "" if view.lens == "step" else view.lens

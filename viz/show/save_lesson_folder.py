@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from models.core.messages import Problem
+from models.core.parse_numbers import shorten
 from viz.i18n import LANGUAGES, translate
 from viz.lessons.find_lessons import read_lessons, shipped_lessons
 from viz.lessons.lesson import Lesson
@@ -34,6 +35,20 @@ def chosen_lesson(name: str) -> Lesson:
     return lessons[0]
 
 
+def _written_index(lesson: Lesson, folder: str, app: str | None, lang: str) -> Path:
+    """Write the folder, and return its index. Raises Problem: it cannot be written."""
+    try:
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise Problem("“{folder}” is not a folder. Name a folder, or a new name for one.", folder=shorten(folder))
+        return save_lesson_views(lesson, folder, app=app, lang=lang)
+    except OSError as error:
+        raise Problem(
+            "The files cannot be written to “{folder}”: {reason}.",
+            folder=shorten(folder),
+            reason=(error.strerror or str(error)).lower(),
+        ) from None
+
+
 def main(arguments: list[str]) -> int:
     """Write the folder; return 1 with one sentence where that cannot be done."""
     parser = argparse.ArgumentParser(
@@ -47,9 +62,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--lang", choices=list(LANGUAGES), default="en")
     chosen = parser.parse_args(arguments)
     try:
-        print(save_lesson_views(chosen_lesson(chosen.lesson), chosen.folder, app=chosen.app, lang=chosen.lang))
-    except (Problem, OSError) as problem:
-        print(translate(problem) if isinstance(problem, Problem) else problem, file=sys.stderr)
+        print(_written_index(chosen_lesson(chosen.lesson), chosen.folder, chosen.app, chosen.lang))
+    except Problem as problem:
+        print(translate(problem), file=sys.stderr)
         return 1
     return 0
 

@@ -15,7 +15,8 @@ from models.zoo.catalogue import load_network, network_names
 from viz.escape import escape_html
 from viz.i18n import LANGUAGES
 from viz.show.attention_view import attention_view
-from viz.show.gradients_view import gradients_view, norms_view
+from viz.show.check_arguments import check_no_quantity, check_no_row, check_no_unit, check_texts, checked_index
+from viz.show.gradients_view import gradients_view, has_own_losses, norms_view
 from viz.show.notebook_bridge import notebook_bridge
 from viz.show.offline_file import offline_html
 from viz.show.run_source import run_source
@@ -86,6 +87,8 @@ class Shown:
     @quantity.setter
     def quantity(self, value: str) -> None:
         names = self._view.quantities
+        if not names:
+            check_no_quantity(self._view.lens, value)
         if value not in names:
             raise Problem(
                 "There is no gate or state “{name}”. Choose one of these: {names}.", name=value, names=", ".join(names)
@@ -94,11 +97,7 @@ class Shown:
 
     def _checked(self, name: str, value: int) -> int:
         low, high = getattr(self._view, f"{name}s") or (0, self._view.counts[name])
-        if not low <= value < high:
-            raise Problem(
-                "“{name}” cannot be {value}. Use {low} to {last}.", name=name, value=value, low=low, last=high - 1
-            )
-        return int(value)
+        return checked_index(name, value, low, high)
 
     def observe(self, handler: Handler) -> None:
         """Call ``handler({"name", "old", "new"})`` at each change of the step, the unit or the quantity."""
@@ -166,9 +165,10 @@ def show(
         text: the input of a network; None for its default.
         lens: "step", "states", "gradients" or "attention"; None for "step", and for "gradients" of a gradient map.
         layer: the layer, by PyTorch's name; of the Attention lens the module.
-        step, unit: what is shown first, from 0; None for what the app shows.
-        quantity: the gate or state that is shown first.
-        row: the sequence of a trace's batch.
+        step, unit: what is shown first, from 0; None for what the app shows. The unit is of the Attention lens the head of a
+            Transformer; of the Gradients lens that whose values are the losses, where the network has none of its own.
+        quantity: the gate or state that is shown first, of the Step and States lenses.
+        row: the sequence of a trace's batch, or of that of a gradient map.
         app: the address of a running app, as ``http://localhost:8501``, to which the file has a link.
         lang: the language shown first, "en" or "ko"; None for the browser's.
 
@@ -178,6 +178,7 @@ def show(
     Example:
         >>> show("counter", "(()())", step=2).save("counter.html")
     """
+    check_texts(text=text, lens=lens, layer=layer, quantity=quantity, app=app, lang=lang)
     if lang is not None and lang not in LANGUAGES:
         raise Problem("Unknown language “{name}”. Choose one of these: {names}.", name=lang, names=", ".join(LANGUAGES))
     chosen = {"layer": layer, "step": step, "unit": unit, "quantity": quantity, "row": row}
@@ -189,18 +190,27 @@ def _maker(thing: Any, text: str | None, lens: str | None, chosen: dict[str, Any
     if _is_map(thing):
         if lens not in (None, "gradients"):
             raise Problem("A gradient map is shown by the lens “gradients” alone.")
+        if text is not None:
+            raise Problem("A text belongs to a network. A recorded run is shown without one.")
+        check_no_quantity("gradients", chosen["quantity"])
+        check_no_unit(chosen["unit"])
         return lambda view_id: norms_view(thing, view_id, chosen)
-    lens = lens or "step"
+    lens = "step" if lens is None else lens
+    if lens in ("gradients", "attention"):
+        check_no_quantity(lens, chosen["quantity"])
     if lens not in LENS_NAMES:
         raise Problem("Unknown lens “{name}”. Choose one of these: {names}.", name=lens, names=", ".join(LENS_NAMES))
     if lens == "attention":
         network = load_network(thing) if isinstance(thing, str) and thing in network_names() else thing
         if not isinstance(network, Network):
             raise Problem("The lens “attention” shows a network with a text. Give a network that generates a sequence.")
+        check_no_row(chosen["row"])
         given = network.card.default.text if text is None else text
         bundled = network.card.name in network_names()
         return lambda view_id: attention_view(network, given, view_id, chosen, bundled=bundled)
     source = run_source(thing, text, chosen["row"])
+    if lens == "gradients" and has_own_losses(source):
+        check_no_unit(chosen["unit"])
     return lambda view_id: RUN_VIEWS[lens](source, view_id, chosen)
 
 

@@ -349,3 +349,42 @@ def test_headers_that_are_no_header(saved, text):
     arrays[HEADER] = np.frombuffer(text, dtype=np.uint8)
     np.savez(saved, **arrays)
     refused(saved)
+
+
+@pytest.mark.parametrize(
+    "given", [[1, 22, 333], np.array([1, 22, 333]), torch.tensor([1, 22, 333]), iter(("1", 22, "333"))]
+)
+def test_the_ids_of_tokens_are_labels(given, tmp_path):
+    trace = run_of(3).with_tokens(given)
+    assert trace.tokens == ("1", "22", "333")
+    trace.save(tmp_path / "run.npz")
+    assert load_trace(tmp_path / "run.npz").tokens == trace.tokens
+
+
+@pytest.mark.parametrize("given", ["ab", "abcd", "", [1] * 30, 5, None, torch.zeros(1, 3), 3.5])
+def test_labels_that_are_not_one_for_each_step_are_one_sentence(given):
+    with pytest.raises(Problem, match="labels"):
+        run_of(3).with_tokens(given)
+
+
+def test_labels_may_be_those_of_one_sequence_of_a_batch():
+    net = nn.GRU(2, 3)
+    with capture(net) as trace:
+        net(pack_sequence([torch.zeros(n, 2) for n in (5, 3)]))
+    assert trace.with_tokens("abc").tokens == ("a", "b", "c") and trace.with_tokens("abcde")
+    with pytest.raises(Problem, match="the layers have 3, 5 time steps"):
+        trace.with_tokens("abcd")
+
+
+def test_half_a_surrogate_pair_is_saved(tmp_path):
+    for token in ("\ud800", "a\udfffb", "가\udc00"):
+        run_of(3).with_tokens([token, "나", "c"]).save(tmp_path / "run.npz")
+        assert load_trace(tmp_path / "run.npz").tokens == (token, "나", "c")
+
+
+def run_of(steps: int) -> Trace:
+    """Return the trace of a small layer."""
+    net = nn.RNN(2, 3, batch_first=True)
+    with torch.no_grad(), capture(net) as trace:
+        net(torch.zeros(1, steps, 2))
+    return trace

@@ -51,5 +51,14 @@ def test_a_view_that_needs_a_server_is_named(tmp_path, capsys):
         LensView("step", ("cell",), net="counter", text="aabb", step=2, edits="rnn.l0.forget_gate[0]=0"), "a"
     )
     assert shown is not None and "forget_gate" in shown.content().sentence
+    (tmp_path / "file").write_text("")
+    for folder, reason in (
+        ("file", "is not a folder"),
+        ("file/below", "cannot be written"),
+        ("a" * 300, "cannot be written"),
+    ):
+        assert main(["4", str(tmp_path / folder)]) == 1
+        found = capsys.readouterr().err
+        assert reason in found and "Errno" not in found and found.endswith(".\n")
     assert main(["seventeen", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "There is no lesson “seventeen”. Name one by its number, or the folder of one.\n"

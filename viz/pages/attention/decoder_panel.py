@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from models.edits.edit_syntax import write_edits
+from models.edits.edit_syntax import write_edit
 from viz.components.attention_formulas import attention_formulas
 from viz.components.decoder_view import decoder_view
 from viz.components.reports import VIEW, index, optional
@@ -60,7 +60,7 @@ def decoder_panel(session: Session, selection: AttentionSelection) -> None:
 
 
 def _kept_view(session: Session, selection: AttentionSelection, payload: bytes) -> ShownView:
-    changes = "; ".join(filter(None, (selection.changes, write_edits(cache.weight_edits(session.edits)))))
+    changes = [*filter(None, selection.changes.split(";")), *map(write_edit, session.edits.weights)]
     return decoding_view(
         cache.network(selection.net),
         selection.text,
@@ -69,7 +69,7 @@ def _kept_view(session: Session, selection: AttentionSelection, payload: bytes) 
         payload,
         step=selection.step,
         address=kept_address(session.view),
-        note=edits_sentence(changes),
+        note=edits_sentence(*changes),
     )
 
 
