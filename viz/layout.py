@@ -17,7 +17,7 @@ from viz.pages import LENSES, LESSONS
 from viz.pages.lesson_strip import lesson_strip
 from viz.pages.page_elements import TERMS_SEEN
 from viz.pages.panels import PANEL_STYLE, page_panels
-from viz.session import get_session
+from viz.session import Session, get_session
 
 STATIC = Path(__file__).parent / "static"
 ICON = STATIC / "unrolled.svg"
@@ -156,4 +156,9 @@ def _language_switch() -> None:
 
 
 def _set_language() -> None:
-    get_session().set_language(st.session_state[SWITCH])
+    set_language(get_session(), st.session_state[SWITCH])
+
+
+def set_language(session: Session, lang: str) -> None:
+    """Show the page in another language, with the view that the page names for it."""
+    session.navigate(**session.language_views.get(lang, {}), lang=lang)

@@ -65,8 +65,7 @@ class Session:
             each such change resets them.
         link_options: the options of the charts in the last address that the reader opened.
         keeps_address: whether the address stays as it is while views are shown that the reader did not ask for.
-        language_views: the fields of the view that a change of the language sets, by the new language; empty on a page whose
-            view does not depend on the language.
+        language_views: the fields of the view that a change of the language sets, by the new language; mostly empty.
     """
 
     view: View = field(default_factory=View)
@@ -107,10 +106,6 @@ class Session:
         if "text" in changes and changes["text"] != self.view.text:
             changes = {"look": options_for_new_text(self.view.look)} | changes
         self._set_view(replace(self.view, **changes))
-
-    def set_language(self, lang: str) -> None:
-        """Show the page in another language, with the view that the page names for it."""
-        self.navigate(**self.language_views.get(lang, {}), lang=lang)
 
     def set_text(self, text: str) -> None:
         """Show the text that the reader typed into the text box."""
@@ -368,9 +363,8 @@ class Session:
 
     def _set_view(self, view: View) -> None:
         self.view = view
-        if (
-            self._running or self.keeps_address
-        ):  # it may change again in a run: one run is one entry in the browser's history
+        # it may change again in a run: one run is one entry in the browser's history
+        if self._running or self.keeps_address:
             return
         if self.awaited is not None:
             view = replace(self.awaited, **page_fields(view))

@@ -15,6 +15,7 @@ from models.core.messages import Problem
 from tests.support import oracle
 from tests.support.lens_page import mounted_components, run, start, text_of, widget_at
 from viz.address import View, parse_view, view_params
+from viz.layout import set_language
 from viz.lessons.find_lessons import shipped_lessons
 from viz.pages.lessons.lesson_sections import display_formulas
 from viz.pages.lessons.lesson_upload import lesson_sources
@@ -190,7 +191,7 @@ def test_another_language_of_a_lesson_shows_the_view_of_its_text(lesson, number,
     changed = own | {"step": 3, "unit": 1, "edits": "rnn.l0.bias_ih[0]=1"}  # by the reader
     session = Session(view=View(lang=language, lesson=lesson.name, section=number, **changed), keeps_address=True)
     session.language_views = section_language_views(lesson, language, number)
-    session.set_language(other)
+    set_language(session, other)
     place = {"lang": other, "lesson": lesson.name, "section": number}
     assert session.view == View(**(changed if own == wanted else wanted), **place)
     assert language not in session.language_views

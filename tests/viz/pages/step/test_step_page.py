@@ -376,9 +376,3 @@ def test_the_card_says_how_a_network_was_trained_and_which_units_follow_the_text
     best = max(card.metrics["units"].values(), key=lambda found: abs(found["correlation"]))
     assert shown.iloc[0].tolist()[1:3] == [best["layer"], str(best["unit"])]
     assert shown.iloc[0]["r"] == f"{best['correlation']:.2f}".replace("-", "−")
-
-
-def test_a_page_says_that_the_attention_edits_are_not_applied():
-    sentence = "The attention edits of this view are not applied to the values on this page."
-    assert sentence in text_of(start("step", net="dates-dot", attend="temperature=2", panel="-none"))
-    assert sentence not in text_of(start("step", net="dates-dot", panel="-none"))
