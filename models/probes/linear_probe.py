@@ -143,7 +143,7 @@ def linear_probe(
             else fit_classes(each, parts.train, [values], own, seed)
         )
         raw.append(scored(values, predict_rows(each, parts.test, fits, own)[0]))
-    readable, verdict = probe_verdict(test, baseline, shuffled, raw, token, numeric)
+    readable, verdict = probe_verdict(test, baseline, shuffled, raw, token, numeric, parts.documents[1])
     selectivity = test - control[0] if control else None
     return ProbeScores(
         numeric,

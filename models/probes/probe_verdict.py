@@ -15,6 +15,7 @@ def probe_verdict(
     untrained: Sequence[Resampled],
     token: Resampled | None,
     numeric: bool,
+    documents: int,
 ) -> tuple[bool, Sentence]:
     """Return whether the label is readable from the state, and the sentence that says so or what else gives this answer.
 
@@ -27,20 +28,23 @@ def probe_verdict(
         untrained: those of the probe of each untrained network's states.
         token: that of the current token alone, or None.
         numeric: whether scores are R² instead of accuracies.
+        documents: the number of test documents.
     """
     score = float(test.value)
     chance = baseline if baseline.value >= shuffled.value else shuffled
     if not test.above(chance):
         if numeric:
             return False, Sentence(
-                "Chance gives this answer: on the test documents the probe's R² is {score:.2f}, not above the {chance:.2f} "
-                "of the mean or of shuffled labels.",
+                "Chance gives this answer too: on the {documents} test documents the probe's R² is {score:.2f}, not surely "
+                "above the {chance:.2f} of the mean or of shuffled labels.",
+                documents=documents,
                 score=score,
                 chance=float(chance.value),
             )
         return False, Sentence(
-            "Chance gives this answer: on the test documents the probe's accuracy is {score:.1%}, not above the "
-            "{chance:.1%} of the most frequent label or of shuffled labels.",
+            "Chance gives this answer too: on the {documents} test documents the probe's accuracy is {score:.1%}, not surely "
+            "above the {chance:.1%} of the most frequent label or of shuffled labels.",
+            documents=documents,
             score=score,
             chance=float(chance.value),
         )

@@ -288,7 +288,7 @@ def _verdict(
             **values,
         )
     if not above_chance.any():
-        return Sentence("Chance gives this answer: at no offset can the label be read better than by guessing.")
+        return Sentence("Chance gives this answer too: at no offset is the label surely read better than by guessing.")
     if not above_others.any():
         return Sentence(
             "An untrained network gives this answer too: at no offset can the label be read better than from its states."
