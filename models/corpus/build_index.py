@@ -33,7 +33,7 @@ from models.training.dask_cluster import local_cluster, named_cluster
 SHARD_ELEMENTS = 25 << 20
 """States of a shard, of all its layers and quantities: it is in memory as a whole, with two bytes each."""
 
-MIN_SHARD, MAX_SHARD = 4096, 1 << 18
+MIN_SHARD, SHARED_FROM, MAX_SHARD = 4096, 1 << 15, 1 << 18
 UNITS_OF_CHUNK = 8
 """Units whose states are read together: a question reads few of them, at many tokens."""
 
@@ -238,7 +238,9 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
 def _shard_steps(steps: int, columns: int) -> int:
     """Return the tokens of a shard: a power of two that fits into memory, and gives each core two shards or more."""
     most = min(MAX_SHARD, max(MIN_SHARD, SHARD_ELEMENTS // max(1, columns)))
-    several = max(MIN_SHARD, steps // (2 * (os.cpu_count() or 1)))
+    several = max(
+        SHARED_FROM, steps // (2 * (os.cpu_count() or 1))
+    )  # in smaller ones the documents at borders cost more
     return 1 << int(math.log2(min(most, several)))
 
 

@@ -27,6 +27,9 @@ MASKS = "masks"
 BLOCK_ARRAYS = ("maximum", "maximum_at", "minimum", "minimum_at", "sample")
 """The arrays of blocks."""
 
+SMALL_CHUNK = 64 << 10
+"""Bytes up to which the rows of several units are one chunk: a file for each would cost more than reading them together."""
+
 MAX_CHUNK, JOINED_BYTES = 8 << 20, 64 << 20
 """Elements of a joined chunk, and bytes that are joined at a time."""
 
@@ -125,11 +128,13 @@ def join_summaries(group: Any, stems: Sequence[Path]) -> None:
     for name in (MASKS, *BLOCK_ARRAYS):
         pieces = [np.load(f"{stem}.{name}.npy", mmap_mode="r") for stem in stems]
         length, (*others, units) = sum(piece.shape[-1] for piece in pieces), pieces[0].shape[:-1]
-        chunk = (*(1 for _ in others), 1, max(1, min(length, MAX_CHUNK)))
+        size = length * pieces[0].dtype.itemsize
+        in_chunk = min(units, max(1, SMALL_CHUNK // max(1, size)))
+        chunk = (*(1 for _ in others), in_chunk, max(1, min(length, MAX_CHUNK)))
         target = create_checked(
             group, name, shape=(*others, units, length), chunks=chunk, dtype=pieces[0].dtype, overwrite=True
         )
-        together = max(1, JOINED_BYTES // max(1, length * target.dtype.itemsize * max(1, *others, 1)))
+        together = max(1, JOINED_BYTES // max(1, size * max(1, *others, 1) * in_chunk)) * in_chunk
         for start in range(0, units, together):
             rows = (..., slice(start, start + together), slice(None))
             target[rows] = np.concatenate([piece[rows] for piece in pieces], axis=-1)
