@@ -174,6 +174,12 @@ class CustomTrace(Mapping[str, np.ndarray]):
         return tuple(self.recording.after[self.definition.states[0]].shape)
 
     @property
+    def lengths(self) -> np.ndarray:
+        """The length of each sequence of the batch, (B): all of them have T steps."""
+        batch, steps, _units = self.shape
+        return read_only(torch.full((batch,), steps))
+
+    @property
     def input(self) -> np.ndarray:
         """The cell's input x_t, (B, T, D)."""
         return read_only(self.recording.input)

@@ -42,7 +42,7 @@ def count(monkeypatch):
 )
 def test_a_text_is_tokenised_once(count, name, text, edits):
     page = start("step", net=name, edits=edits)
-    splits = count(*((network, "parse_numbers") if name == "wave" else (Network, "_split")))
+    splits = count(*((network, "parse_numbers") if name == "wave" else (Network, "symbols")))
     widget_at(page.text_area, "choose_text").set_value(text)
     run(page)
     assert not page.warning and page.session_state["unrolled"].view.text == text
