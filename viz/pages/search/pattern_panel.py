@@ -19,9 +19,9 @@ from viz.pages.page_elements import dense_table
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
-from viz.pages.states.span_panel import default_span
+from viz.pages.states.span_panel import span_slider
 from viz.pages.states.tracking_panel import PROPERTIES
-from viz.pages.view_widgets import NUMBER, SPAN, view_widget
+from viz.pages.view_widgets import NUMBER, view_widget
 
 SHOWN = 20
 """Spans that are listed."""
@@ -47,17 +47,7 @@ def pattern_panel(view: SearchView) -> None:
             return
         span, level = st.columns([5, 2], gap="medium")
         with span:
-            first, last = view_widget(
-                st.slider,
-                _("Span (time steps)"),
-                1,
-                count,
-                name="span",
-                key=f"search_span_{view.run.serial}",
-                form=SPAN,
-                default=default_span(labels, view.step),
-                is_valid=lambda chosen: chosen[1] <= count,
-            )
+            first, last = span_slider(labels, view.step, key=f"search_span_{view.run.serial}")
         with level:
             threshold = view_widget(
                 st.number_input,

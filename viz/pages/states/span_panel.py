@@ -52,7 +52,23 @@ def _dragged() -> None:
         get_session().set_view_options(span=SPAN.format((dragged["first"] + 1, dragged["last"] + 1)))
 
 
-def default_span(labels: Sequence[str], step: int) -> tuple[int, int]:
+def span_slider(labels: Sequence[str], step: int, *, key: str) -> tuple[int, int]:
+    """Show the slider of the view's span, and return its first and last step, from 1; at first those around ``step``."""
+    count = len(labels)
+    return view_widget(
+        st.slider,
+        _("Span (time steps)"),
+        1,
+        count,
+        name="span",
+        key=key,
+        form=SPAN,
+        default=_default_span(labels, step),
+        is_valid=lambda span: span[1] <= count,
+    )
+
+
+def _default_span(labels: Sequence[str], step: int) -> tuple[int, int]:
     """Return the first and last step, from 1, of the word around ``step``, or of a few steps around it."""
     first = last = step
     while first > 0 and _is_letter(labels[first - 1]):
@@ -87,17 +103,7 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
     above = st.container()
     span, level, side = st.columns([5, 2, 3], gap="medium", vertical_alignment="top")
     with span:
-        first, last = view_widget(
-            st.slider,
-            _("Span (time steps)"),
-            1,
-            count,
-            name="span",
-            key=f"span_{run.serial}_{widget_key(layer.name)}",
-            form=SPAN,
-            default=default_span(labels, step),
-            is_valid=lambda span: span[1] <= count,
-        )
+        first, last = span_slider(labels, step, key=f"span_{run.serial}_{widget_key(layer.name)}")
     with level:
         threshold = view_widget(
             st.number_input,
