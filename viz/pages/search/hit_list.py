@@ -13,7 +13,7 @@ import streamlit as st
 from models.core.tokenize_text import display
 from models.corpus.corpus_index import CorpusIndex
 from viz.colours import signed_colour_parts
-from viz.escape import csv_cell
+from viz.escape import csv_cell, file_name
 from viz.i18n import _
 from viz.pages.page_elements import page_theme
 from viz.session import get_session
@@ -62,14 +62,19 @@ def hit_list(index: CorpusIndex, layer: str, quantity: str, unit: int, hits: Seq
     records = [line.record(number) for number, line in enumerate(lines, start=1)]
     with csv:
         st.download_button(
-            _("CSV"), lambda: _csv(records), f"{key}.csv", "text/csv", key=f"{key}_csv", on_click="ignore"
+            _("CSV"),
+            lambda: _csv(records),
+            file_name=f"{file_name(key)}.csv",
+            mime="text/csv",
+            key=f"{key}_csv",
+            on_click="ignore",
         )
     with as_json:
         st.download_button(
             _("JSON"),
             lambda: json.dumps(records, ensure_ascii=False, indent=1),
-            f"{key}.json",
-            "application/json",
+            file_name=f"{file_name(key)}.json",
+            mime="application/json",
             key=f"{key}_json",
             on_click="ignore",
         )
