@@ -20,7 +20,7 @@ FOLDERS = (
 
 STREAMLIT = (
     "app.py", "viz/pages/", "viz/components/streamlit_host.py", "viz/session.py", "viz/layout.py", "viz/warm_up.py",
-    "viz/browser_messages.py", "viz/download_links.py", "viz/uploads.py", "viz/start_app.py",
+    "viz/browser_messages.py", "viz/download_links.py", "viz/page_turns.py", "viz/uploads.py", "viz/start_app.py",
 )  # fmt: skip
 """Where streamlit may be imported (and in tests)."""
 

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from viz.browser_messages import WantedMessages, ignore_wrong_values
 from viz.download_links import keep_links
+from viz.page_turns import take_turns
 from viz.pages import LENSES
 from viz.reader_cookie import ReaderCookie
 from viz.static_assets import StaticAssets, preload_links
@@ -229,6 +230,7 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     ignore_wrong_values()
     limit_uploads()
     keep_links()
+    take_turns()
     return [
         Middleware(
             GuardedServer,
