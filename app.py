@@ -22,4 +22,9 @@ if __name__ == "__main__":  # one run of the page
 else:  # imported once by `streamlit run`, which finds `app` by reading this file
     from viz import warm_up
 
-    app = st.App(__file__, middleware=server.middleware(st.get_option), lifespan=warm_up.lifespan)
+    app = st.App(
+        __file__,
+        routes=server.routes(st.get_option),
+        middleware=server.middleware(st.get_option),
+        lifespan=warm_up.lifespan,
+    )

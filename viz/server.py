@@ -12,7 +12,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
@@ -22,13 +22,17 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.net_util import get_internal_ip
 
 from viz.browser_messages import WantedMessages, ignore_wrong_values
 from viz.download_links import keep_links
 from viz.page_turns import take_turns
 from viz.pages import LENSES
 from viz.reader_cookie import ReaderCookie
+from viz.rooms.room_routes import room_routes
+from viz.rooms.room_store import room_store
 from viz.static_assets import StaticAssets, preload_links
 from viz.uploads import limit_uploads
 
@@ -223,6 +227,22 @@ def send_at_once() -> None:
         with suppress(OSError), socket.fromfd(int(descriptor), socket.AF_INET, socket.SOCK_STREAM) as each:
             if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def routes(option: Callable[[str], Any]) -> Sequence[BaseRoute]:
+    """Return the addresses of the server beside Streamlit's: those of rooms. ``option`` as of `middleware`.
+
+    Raises:
+        ValueError: ``UNROLLED_REDIS`` is not the address of a Redis server.
+    """
+
+    def questions(address: str, at: Mapping[str, Any]) -> list[dict[str, Any]]:
+        from viz.pages.room.view_questions import view_questions  # which imports the networks: when it is first asked
+
+        return view_questions(address, at)
+
+    host = None if option("server.address") in LOOPBACK else get_internal_ip()
+    return room_routes(room_store(), questions, host)
 
 
 def middleware(option: Callable[[str], Any]) -> list[Middleware]:

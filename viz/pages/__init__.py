@@ -47,10 +47,11 @@ LENSES = (
     Lens("search", N_("Search")),
     Lens("checkpoint", N_("Checkpoint")),
     Lens("lessons", N_("Lessons")),
+    Lens("room", N_("Room")),
 )
 """All pages in the order of the navigation. The first one has the root address."""
 
-LESSONS = LENSES[-1].name
+LESSONS = "lessons"
 """The page of the lessons, which shows panels of the others."""
 
 

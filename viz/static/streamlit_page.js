@@ -23,6 +23,18 @@
     if (/^[a-z]{2}$/.test(lang ?? "")) document.documentElement.lang = lang;
   };
   setLanguage(new URL(window.location.href));
+  // The scripts of a room (viz/rooms/client), in a tab that is in one, opens the link to one, or is on the page that opens one.
+  const loadRoom = (address) => {
+    let isIn = /\/room\/?$/.test(address.pathname) || address.hash.startsWith("#room=");
+    try { isIn ||= Boolean(window.sessionStorage.getItem("unrolled-room")); } catch { /* a browser that stores nothing */ }
+    if (!isIn || window.unrolledRoom) return;
+    window.unrolledRoom = true;
+    const load = () => import(new URL("_room/client.js", `${window.__streamlit?.BACKEND_BASE_URL?.replace(/\/*$/, "/") ?? new URL(".", window.location.href)}`).href)
+      .catch(() => { window.unrolledRoom = false; }); // tried again on the next page
+    if (document.body) load();
+    else window.addEventListener("DOMContentLoaded", load, { once: true });
+  };
+  loadRoom(new URL(window.location.href));
   let hasActed = false;
   for (const type of ["pointerdown", "keydown", "click", "input", "change"]) window.addEventListener(type, () => { hasActed = true; }, true);
   window.addEventListener("popstate", () => { hasActed = false; }, true);
@@ -34,6 +46,7 @@
       || LOOK.some((name) => option(from, name) !== option(to, name) && value(from, "lang") !== null)
       || LESSON.some((name) => value(from, name) !== value(to, name) && value(from, "lang") !== null);
     setLanguage(to);
+    loadRoom(to);
     const isNew = from.pathname !== to.pathname || (hasActed && isOther);
     return (isNew ? push : this.replaceState).call(this, state, title, url);
   };

@@ -98,7 +98,7 @@
         if (JSON.stringify(now) === hostView) return;
         hostView = JSON.stringify(now);
         context.report("view", now);
-      }, REPORT_DELAY);
+      }, unrolled.room?.reportDelay() ?? REPORT_DELAY);
     }
 
     // -- input

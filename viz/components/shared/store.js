@@ -2,6 +2,7 @@
 window.unrolled ??= {};
 window.unrolled.store ??= (() => {
   const stores = new Map();
+  const watchers = new Set(); // of all stores
   const HEADER_LENGTH = 4;
 
   // Bytes of viz/payloads/binary_payload.py -> the header, and a function that makes its arrays, {name: {shape, data, first}}.
@@ -171,6 +172,7 @@ window.unrolled.store ??= (() => {
       for (const listener of [...subscribers]) {
         try { listener(changed); } catch (error) { console.error(error); } // one broken drawing must not stop the others
       }
+      for (const watcher of [...watchers]) watcher(store, changed);
     };
 
     const clamp = (value, count) => Math.min(Math.max(Math.trunc(Number(value)) || 0, 0), count - 1);
@@ -248,6 +250,11 @@ window.unrolled.store ??= (() => {
   const store = (viewId) => {
     if (!stores.has(viewId)) stores.set(viewId, createStore(viewId));
     return stores.get(viewId);
+  };
+  // listener(store, changed): called for every store, after what is subscribed to it. Returns the function that ends that.
+  store.watch = (listener) => {
+    watchers.add(listener);
+    return () => watchers.delete(listener);
   };
   // Load a payload into the store of the view that its header names; null while an array that it needs has not arrived.
   store.load = (bytes) => {

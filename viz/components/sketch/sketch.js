@@ -1,4 +1,5 @@
-// A curve over the time steps that the reader draws. Once it is finished, the computed curve is over it.
+// A curve over the time steps that the reader draws. Once it is finished, the computed curve is over it. data.others: curves of
+// others, drawn pale below; data.watches: the reader only looks on.
 function build(context) {
   const { root } = context;
   const WIDTH = 1000, HEIGHT = 220, MARGIN = 8; // units of the drawing, which is stretched to its place
@@ -8,6 +9,7 @@ function build(context) {
   const svg = unrolled.svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", tabindex: 0, role: "slider" });
   const zero = unrolled.svgElement("line", { x1: 0, x2: WIDTH }, svg);
   const marker = unrolled.svgElement("line", { class: "unrolled-sketch-step", y1: 0, y2: HEIGHT, visibility: "hidden" }, svg);
+  const others = unrolled.svgElement("g", {}, svg);
   const [drawnPath, computedPath] = ["drawn", "computed"].map((name) => unrolled.svgElement("path", { class: `unrolled-sketch-${name}` }, svg));
   const [high, low] = [unrolled.element("span"), unrolled.element("span")];
   const tokens = unrolled.element("div", { className: "unrolled-sketch-tokens", "aria-hidden": "true" });
@@ -29,7 +31,7 @@ function build(context) {
   let isOver = false; // whether the pointer is over the drawing
 
   const count = () => context.data.tokens.length;
-  const isFinished = () => context.data.computed !== null;
+  const isFinished = () => context.data.computed !== null || Boolean(context.data.watches);
   const span = () => context.data.high - context.data.low;
   const x = (k) => ((k + 0.5) / count()) * WIDTH;
   const y = (value) => MARGIN + (1 - (value - context.data.low) / span()) * (HEIGHT - 2 * MARGIN);
@@ -59,10 +61,11 @@ function build(context) {
     const { words, data } = context;
     drawnPath.setAttribute("d", pathOf(isFinished() ? data.drawn ?? [] : values));
     computedPath.setAttribute("d", pathOf(data.computed ?? []));
+    others.replaceChildren(...(data.others ?? []).map((curve) => unrolled.svgElement("path", { class: "unrolled-sketch-other", d: pathOf(curve) })));
     const isMarked = count() > 0 && (document.activeElement === svg || isOver);
     marker.setAttribute("visibility", isMarked ? "visible" : "hidden");
     for (const end of ["x1", "x2"]) marker.setAttribute(end, x(step));
-    const shown = (isFinished() ? data.computed : values)[step] ?? null;
+    const shown = (isFinished() ? data.computed ?? [] : values)[step] ?? null;
     const text = unrolled.fillTemplate(shown === null ? words.empty : words.value, {
       step: step + 1, token: unrolled.displayToken(data.tokens[step] ?? ""), value: unrolled.formatNumber(shown, 3),
     });
@@ -177,8 +180,8 @@ function build(context) {
       }
       root.toggleAttribute("data-finished", isFinished());
       hint.hidden = finish.hidden = clear.hidden = isFinished();
-      legend[0].hidden = !isFinished() || data.drawn === null;
-      legend[1].hidden = !isFinished();
+      legend[0].hidden = !isFinished() || (data.drawn ?? null) === null;
+      legend[1].hidden = data.computed === null;
       draw();
     },
   };

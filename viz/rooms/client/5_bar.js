@@ -1,0 +1,108 @@
+// The bar at the bottom of every page of a room: whether the page follows, and for the teacher who does and what can be asked.
+const strip = createRoot("unrolled-room-strip");
+strip.setAttribute("role", "region");
+const QUESTION_ICON = "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16zm-.9 11.2h1.8V15H9.1zm.9-8.2a3.2 3.2 0 0 1 1.7 5.9c-.6.4-.8.6-.8 1.3H9.1c0-1.600.8-2.200 1.500-2.700a1.400 1.400 0 1 0-2.200-1.200H6.700A3.200 3.200 0 0 1 10 5z";
+room.people = null;
+let menu = null; // the questions that can be asked: null, "loading", or a list
+let serial = 0;
+let showsPeople = false;
+
+function toggleMenu() {
+  if (menu) {
+    menu = null;
+    return drawStrip();
+  }
+  const place = room.place();
+  menu = place ? "loading" : [];
+  serial += 1;
+  if (place) room.send({ type: "questions", ...place, serial });
+  drawStrip();
+}
+
+function menuElement() {
+  const box = element("div", { className: "unrolled-room-menu", role: "menu", "aria-label": words("ask") });
+  if (menu === "loading") box.append(element("p", { className: "unrolled-muted", text: words("computing") }));
+  else if (!menu.length) box.append(element("p", { className: "unrolled-muted", text: words("nothing_to_ask") }));
+  else {
+    box.append(...menu.map((each) => button(inLanguage(each.ask), () => {
+      menu = null;
+      drawStrip();
+      room.ask(each);
+    }, { role: "menuitem" })));
+  }
+  return box;
+}
+
+function peopleElement() {
+  const names = room.people?.names ?? [];
+  const named = names.filter(([name]) => name);
+  const box = element("div", { className: "unrolled-room-menu unrolled-room-people", role: "dialog", "aria-label": words("people") });
+  box.append(element("p", { text: words("following", { n: room.people?.following ?? 0, count: room.people?.count ?? 0 }) }));
+  if (named.length) {
+    box.append(element("ul", {}, ...named.map(([name, follows]) =>
+      element("li", { text: follows ? name : words("wanders", { name }) }))));
+  }
+  if (names.length > named.length) box.append(element("p", { className: "unrolled-muted", text: words("unnamed", { n: names.length - named.length }) }));
+  return box;
+}
+
+function teacherStrip() {
+  const people = button(words("following_short", { n: room.people?.following ?? 0, count: room.people?.count ?? 0 }),
+    () => { showsPeople = !showsPeople; menu = null; drawStrip(); }, { "aria-expanded": String(showsPeople), "data-act": "people", title: words("people") });
+  const asking = button("", toggleMenu, { "aria-expanded": String(Boolean(menu)), "data-act": "ask", "data-primary": true });
+  asking.append(icon(QUESTION_ICON), words("ask"));
+  const back = element("a", { href: roomAddress(), text: words("room", { letters: room.keys?.letters ?? "" }), "data-act": "room", onClick: (event) => {
+    event.preventDefault();
+    history.pushState(null, "", event.currentTarget.href);
+    window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+  } });
+  return [back, people, !ask.question && asking];
+}
+
+const roomAddress = () => {
+  const url = new URL("room", base);
+  url.searchParams.set("lang", room.lang ?? "en");
+  return url.href;
+};
+
+function studentStrip() {
+  if (room.following) return [element("span", { text: words(target ? "you_follow" : "no_view_yet"), "data-following": true })];
+  return [element("span", { text: words("you_wander") }), button(words("go_back"), room.goBack, { "data-primary": true, "data-act": "back" })];
+}
+
+function drawStrip() {
+  const isShown = Boolean(room.words && room.state !== "none" && room.role && room.role !== "screen");
+  strip.toggleAttribute("hidden", !isShown);
+  document.documentElement.toggleAttribute("data-room", isShown);
+  if (!isShown) return strip.replaceChildren();
+  const focused = document.activeElement?.closest?.(".unrolled-room-strip") ? document.activeElement.dataset.act : null;
+  strip.setAttribute("aria-label", words("strip"));
+  const line = element("div", { className: "unrolled-room-row" });
+  if (room.state !== "open") line.append(element("span", { "data-lost": true, text: words(room.state === "lost" ? "lost" : "connecting") }));
+  else line.append(...(room.isTeacher ? teacherStrip() : studentStrip()).filter(Boolean));
+  if (room.role === "student") line.append(button(words("leave"), room.leave, { "data-act": "leave" }));
+  strip.replaceChildren(...[showsPeople && room.isTeacher && peopleElement(), menu && room.isTeacher && menuElement(), line].filter(Boolean));
+  if (focused) strip.querySelector(`[data-act="${focused}"]`)?.focus();
+}
+
+window.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !(menu || showsPeople)) return;
+  menu = null;
+  showsPeople = false;
+  drawStrip();
+});
+room.listeners.add((message) => {
+  switch (message.type) {
+    case "members":
+      room.people = message;
+      break;
+    case "questions":
+      if (message.serial === serial && menu) menu = message.questions;
+      break;
+    case "view": case "state": case "words": case "left": case "question": case "done": case "shown":
+      break;
+    default:
+      return;
+  }
+  drawStrip();
+});
