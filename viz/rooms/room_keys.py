@@ -8,8 +8,8 @@ import hmac
 import re
 from dataclasses import dataclass
 
-ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""Without I and O, which are read as 1 and 0."""
+ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+"""Without vowels, so that no letters are a word."""
 
 LETTERS = 4
 
@@ -57,8 +57,8 @@ def _digest(key: str, purpose: str) -> str:
 def normalized_letters(typed: str) -> str | None:
     """Return typed letters as a room has them; None if they are not four of ``ALPHABET``.
 
-    >>> normalized_letters(" ab-cd "), normalized_letters("abc")
-    ('ABCD', None)
+    >>> normalized_letters(" bc-df "), normalized_letters("abc")
+    ('BCDF', None)
     """
     letters = re.sub(r"[\s-]", "", typed).upper()
     return letters if len(letters) == LETTERS and all(each in ALPHABET for each in letters) else None

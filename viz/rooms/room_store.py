@@ -20,7 +20,7 @@ LIFE_SECONDS = 3 * 3600
 MAX_ROOMS = 200
 """Open rooms at most."""
 
-MAX_WRONG_LETTERS = 500
+MAX_WRONG_LETTERS = 300
 """Wrong letters, typed by anybody, after which the letters of every room that was open meanwhile are no longer valid."""
 
 MAX_WAITING = 256

@@ -19,7 +19,7 @@ def room_words() -> dict[str, Any]:
         "following": _("{n} of {count} students follow this view."),
         "wanders": _("{name} (elsewhere)"),
         "unnamed": _("Without a name: {n}"),
-        "you_follow": _("You follow the teacher's page."),
+        "you_follow": _("You follow the teacher."),
         "you_wander": _("You are on your own."),
         "no_view_yet": _("Wait: the teacher has not shown a page yet."),
         "go_back": _("Return to the class"),
@@ -78,7 +78,7 @@ def room_words() -> dict[str, Any]:
         "end": _("End the room"),
         "end_now": _("End it now, for everybody"),
         "teacher_text": _(
-            "Open any page above: the class follows. The projector's window follows too, without this bar. Ask a question with "
-            "the button at the bottom."
+            "Open any page above: the class follows. The projector's window follows too, without this bar. The button at the "
+            "bottom asks a question about the view."
         ),
     }

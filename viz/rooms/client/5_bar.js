@@ -73,7 +73,8 @@ function studentStrip() {
 function drawStrip() {
   const isShown = Boolean(room.words && room.state !== "none" && room.role && room.role !== "screen");
   strip.toggleAttribute("hidden", !isShown);
-  document.documentElement.toggleAttribute("data-room", isShown);
+  if (room.state === "none" || !room.role) delete document.documentElement.dataset.room;
+  else document.documentElement.dataset.room = room.role;
   if (!isShown) return strip.replaceChildren();
   const focused = document.activeElement?.closest?.(".unrolled-room-strip") ? document.activeElement.dataset.act : null;
   strip.setAttribute("aria-label", words("strip"));

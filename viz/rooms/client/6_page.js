@@ -85,7 +85,7 @@ function contents() {
       button(words("leave"), room.leave, { "data-act": "leave" })];
   }
   if (room.isTeacher) return teacherPanel();
-  return [element("p", { role: "status", text: words(target ? "you_follow" : "no_view_yet") }), button(words("go_back"), room.goBack, { "data-primary": true, "data-act": "back" })];
+  return [element("p", { role: "status", text: words(target ? "you_follow" : "no_view_yet") }), target && button(words("go_back"), room.goBack, { "data-primary": true, "data-act": "back" })];
 }
 
 function drawPanel() {
