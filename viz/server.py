@@ -24,7 +24,6 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.net_util import get_internal_ip
 
 from viz.browser_messages import WantedMessages, ignore_wrong_values
 from viz.download_links import keep_links
@@ -229,6 +228,16 @@ def send_at_once() -> None:
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def network_address() -> str | None:
+    """Return this machine's address in its network; None if it is in none. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of no machine (RFC 5737)
+            return str(probe.getsockname()[0])
+        except OSError:
+            return None
+
+
 def routes(option: Callable[[str], Any]) -> Sequence[BaseRoute]:
     """Return the addresses of the server beside Streamlit's: those of rooms. ``option`` as of `middleware`.
 
@@ -241,7 +250,7 @@ def routes(option: Callable[[str], Any]) -> Sequence[BaseRoute]:
 
         return view_questions(address, at)
 
-    host = None if option("server.address") in LOOPBACK else get_internal_ip()
+    host = None if option("server.address") in LOOPBACK else network_address()
     return room_routes(room_store(), questions, host)
 
 

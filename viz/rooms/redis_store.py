@@ -7,15 +7,18 @@ room's messages has the name of its first key. All keys of a room expire.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from redis.asyncio import from_url
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
-from viz.rooms.room_store import LIFE_SECONDS, MAX_ROOMS, MAX_WRONG_LETTERS, REDIS
+from viz.rooms.room_store import LIFE_SECONDS, MAX_ROOMS, MAX_WRONG_LETTERS, REDIS, StoreAwayError
+
+P, T = ParamSpec("P"), TypeVar("T")
 
 RETRY_SECONDS = 0.5
 """Seconds between two attempts to subscribe again after the connection was lost."""
@@ -53,8 +56,21 @@ return 1
 """
 
 
+def _answered(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Return the function, which raises StoreAwayError where the server does not answer."""
+
+    @wraps(function)
+    async def call(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return await function(*arguments, **named)
+        except (RedisError, OSError) as error:
+            raise StoreAwayError(str(error)) from error
+
+    return call
+
+
 class RedisStore:
-    """The rooms of several processes.
+    """The rooms of several processes. All functions may raise `StoreAwayError`.
 
     Args:
         address: of the server, such as ``redis://localhost:6379/0``.
@@ -72,11 +88,13 @@ class RedisStore:
         self._open = self._redis.register_script(_OPEN)
         self._entry = self._redis.register_script(_ENTRY)
 
+    @_answered
     async def open_room(self, room: str, secret: str, letters: str) -> bool:
         """Open a room, or take new letters for it; return False if another room has these letters or there are too many."""
         keys = [_room(room), _letters(letters), f"{_PREFIX}wrong", f"{_PREFIX}rooms"]
         return bool(await self._open(keys, [room, secret, letters, LIFE_SECONDS, MAX_ROOMS, _letters("")]))
 
+    @_answered
     async def end_room(self, room: str) -> None:
         """Remove a room and all that belongs to it."""
         letters = await self._redis.hget(_room(room), "letters")
@@ -86,6 +104,7 @@ class RedisStore:
         )
         await self._redis.zrem(f"{_PREFIX}rooms", room)
 
+    @_answered
     async def keep_room(self, room: str) -> None:
         """Let a room live for another ``LIFE_SECONDS``."""
         letters = await self._redis.hget(_room(room), "letters")
@@ -99,25 +118,30 @@ class RedisStore:
             pipeline.zadd(f"{_PREFIX}rooms", {room: seconds + LIFE_SECONDS})
             await pipeline.execute()
 
+    @_answered
     async def secret_of(self, room: str) -> str | None:
         """Return the secret of a room's link; None if there is no such room."""
         return await self._redis.hget(_room(room), "secret")
 
+    @_answered
     async def room_of(self, letters: str) -> str | None:
         """Return the room with these letters; None if there is none, or its letters are no longer valid."""
         found = await self._redis.get(_letters(letters))
         return found if found is not None and await self.are_letters_valid(found) else None
 
+    @_answered
     async def count_wrong_letters(self) -> None:
         """Count letters that no room has."""
         await self._redis.incr(f"{_PREFIX}wrong")
 
+    @_answered
     async def are_letters_valid(self, room: str) -> bool:
         """Return whether fewer than ``MAX_WRONG_LETTERS`` wrong letters were typed since the room got its own."""
         before = await self._redis.hget(_room(room), "wrong")
         now = await self._redis.get(f"{_PREFIX}wrong")
         return before is not None and int(now or 0) - int(before) < MAX_WRONG_LETTERS
 
+    @_answered
     async def write_fields(self, room: str, fields: Mapping[str, Any]) -> None:
         """Set fields of a room's state; None removes one. Does nothing if there is no such room."""
         if not await self._redis.exists(_room(room)):
@@ -129,6 +153,7 @@ class RedisStore:
         if gone:
             await self._redis.hdel(_room(room), *gone)
 
+    @_answered
     async def read_fields(self, room: str) -> dict[str, Any]:
         """Return a room's state."""
         found = await self._redis.hgetall(_room(room))
@@ -136,6 +161,7 @@ class RedisStore:
             name.removeprefix(_FIELD): json.loads(value) for name, value in found.items() if name.startswith(_FIELD)
         }
 
+    @_answered
     async def write_entry(self, room: str, group: str, name: str, value: Any, most: int) -> bool:
         """Set one entry of a group, None to remove it; return False if the group has ``most`` others already."""
         if value is None:
@@ -145,15 +171,18 @@ class RedisStore:
             await self._entry([_room(room), _group(room, group)], [name, json.dumps(value), most, LIFE_SECONDS])
         )
 
+    @_answered
     async def read_entries(self, room: str, group: str) -> dict[str, Any]:
         """Return all entries of a group."""
         found = await self._redis.hgetall(_group(room, group))
         return {name: json.loads(value) for name, value in found.items()}
 
+    @_answered
     async def clear_group(self, room: str, group: str) -> None:
         """Remove a group."""
         await self._redis.delete(_group(room, group))
 
+    @_answered
     async def publish(self, room: str, message: dict[str, Any]) -> None:
         """Send a message to all subscribers of a room."""
         await self._redis.publish(_room(room), json.dumps(message))
@@ -162,7 +191,10 @@ class RedisStore:
     async def subscribe(self, room: str) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """Return the messages to a room from now on. After a lost connection it subscribes again."""
         channel = self._redis.pubsub()
-        await channel.subscribe(_room(room))
+        try:
+            await channel.subscribe(_room(room))
+        except (RedisError, OSError) as error:
+            raise StoreAwayError(str(error)) from error
 
         async def messages() -> AsyncIterator[dict[str, Any]]:
             while True:

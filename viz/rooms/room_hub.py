@@ -23,7 +23,7 @@ SEEN_SECONDS, FORGOTTEN_SECONDS = 20.0, 65.0
 """Seconds between two signs of life of a student in the store, and after which one without any is forgotten."""
 
 REPORT_SECONDS = 0.25
-"""Seconds between two reports to a teacher of who is there and what was answered, at least."""
+"""Seconds between two reports of students and answers to a teacher, at least."""
 
 MAX_OUTBOX = 200
 """Messages that wait for one browser at most. One that is slower is disconnected; it comes back to the present state."""
@@ -58,7 +58,7 @@ class Member:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """What the teacher sees of a student, with the time of this sign of life."""
+        """The student's entry in the store, with the time of this sign of life."""
         return {"name": self.nickname, "following": self.following, "seen": time.time()}
 
 
@@ -169,7 +169,7 @@ class RoomHub:
                             each.send(message)
 
     async def _report(self, room: str) -> None:
-        """Tell the teacher's pages who is there and what was answered, whenever that changed."""
+        """Send the teacher's pages the students and answers, whenever they changed."""
         stale = self._stale[room]
         while True:
             await stale.wait()

@@ -1,6 +1,6 @@
 """The keys of a room, all derived from the teacher's, which only the teacher's browser keeps.
 
-A server that was restarted knows no room. The teacher's browser, which connects again, opens the same room there: the same
+A server that was restarted has no rooms. The teacher's browser, which connects again, opens the same room there: the same
 name, secret and letters, so that links and QR codes stay valid. Nobody else can, as a hash cannot be inverted.
 """
 

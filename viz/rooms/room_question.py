@@ -82,7 +82,7 @@ def checked_place(value: Any) -> dict[str, Any]:
 
 
 def public_question(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a student may know of a question before its answer is shown."""
+    """Return a question without the fields that a student gets with its answer."""
     return {name: value for name, value in question.items() if name not in SECRET_FIELDS}
 
 

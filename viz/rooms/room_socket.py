@@ -22,6 +22,7 @@ from viz.i18n import LANGUAGES
 from viz.rooms.room_hub import ANSWERS, MAX_CONNECTIONS, MAX_MEMBERS, Member, Role, RoomHub
 from viz.rooms.room_keys import derive_keys, is_key, normalized_letters
 from viz.rooms.room_question import answers_as_csv, checked_answer, checked_place, checked_question
+from viz.rooms.room_store import StoreAwayError
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ MESSAGES_PER_SECOND, BURST = 40.0, 120.0
 """Messages of one connection, in the long run and at once; one that sends more is disconnected."""
 
 FIRST_SECONDS = 15.0
-"""Seconds until a connection must have said what it wants."""
+"""Seconds until a connection must have sent its first message."""
 
 WRONG_LETTERS, WRONG_SECONDS = 5, 0.5
 """Wrong letters of one connection before it is disconnected, and seconds until each is answered."""
@@ -44,7 +45,7 @@ TURNS = 8
 """Sets of letters that are tried for a new room until no other room has them."""
 
 Questions = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
-"""Returns the questions that can be asked at the address of a view and the places of its players; may take long."""
+"""Returns the possible questions about the address of a view and the places of its players; may take long."""
 
 _CLOSED, _TOO_MUCH, _FOREIGN = 1000, 1013, 1008  # codes of RFC 6455
 
@@ -72,10 +73,13 @@ class RoomSocket:
             return
         await socket.accept()
         with suppress(WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed while something was sent
-            member = await self._first_messages(socket)
-            if member is not None:
-                await _Conversation(self, socket, member).run()
-        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed already
+            try:
+                member = await self._first_messages(socket)
+                if member is not None:
+                    await _Conversation(self, socket, member).run()
+            except StoreAwayError:
+                LOG.warning("store", exc_info=True)
+                await socket.send_json({"type": "refused", "why": "away"})
             await socket.close(_CLOSED)
 
     async def _first_messages(self, socket: WebSocket) -> Member | None:
@@ -190,7 +194,7 @@ class _Conversation:
             try:
                 await handler(message)
             except (ValueError, KeyError, TypeError) as error:  # a value that does not fit is ignored
-                LOG.info("A message to a room was ignored: %s", type(error).__name__)
+                LOG.info("ignored %s", type(error).__name__)
 
     def _is_allowed(self) -> bool:
         now = time.monotonic()
@@ -221,12 +225,12 @@ class _Conversation:
         await self.store.publish(self.member.room, {"type": "at", "at": at, "from": _page(message)})
 
     async def list_questions(self, message: dict[str, Any]) -> None:
-        """Compute what can be asked at a view, in a thread."""
+        """Compute the possible questions about a view, in a thread."""
         address, at = _address(message["address"]), _places(message.get("at", {}))
         try:
             found = await asyncio.to_thread(self.server.questions, address, at)
         except Exception:  # of a network that cannot be run: the page says so; here there is nothing to ask
-            LOG.info("No questions for %s", urlsplit(address).path, exc_info=True)
+            LOG.info("questions %s", urlsplit(address).path, exc_info=True)
             found = []
         self.member.send({"type": "questions", "questions": found, "serial": message.get("serial")})
 
@@ -282,7 +286,7 @@ class _Conversation:
         await self.hub.set_following(self.member, message["value"] is True)
 
     async def answer(self, message: dict[str, Any]) -> None:
-        """Take an answer to the question that is asked now, in place of an earlier one."""
+        """Store an answer to the current question, in place of an earlier one."""
         state = await self.store.read_fields(self.member.room)
         question = state.get("question")
         if question is None or state.get("shown") or question["id"] != message["question"]:
@@ -294,7 +298,7 @@ class _Conversation:
 
 
 def is_same_origin(origin: str | None, host: str | None) -> bool:
-    """Return whether a page of this server opens the connection; a program that is no browser sends no origin.
+    """Return whether a page of this server opens the connection; programs other than browsers send no origin.
 
     >>> is_same_origin("http://a.example:8501", "a.example:8501"), is_same_origin("http://b.example", "a.example")
     (True, False)

@@ -27,6 +27,10 @@ MAX_WAITING = 256
 """Messages that wait for one subscriber at most; the oldest are dropped."""
 
 
+class StoreAwayError(OSError):
+    """The server that rooms are stored in does not answer."""
+
+
 class RoomStore(Protocol):
     """The state and messages of all rooms."""
 

@@ -28,6 +28,7 @@ def room_words() -> dict[str, Any]:
         "lost": _("The connection was lost. Connecting again …"),
         "gone": _("This room is not open. Waiting for the teacher …"),
         "full": _("The room or the server is full. Trying again …"),
+        "away": _("The server that rooms are stored in does not answer. Trying again …"),
         "ended": _("The teacher has ended the room."),
         # questions
         "answered": _("{n} of {count} have answered"),

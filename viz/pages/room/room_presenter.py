@@ -32,8 +32,11 @@ BUTTON = '<button type="button" class="unrolled-room-show" {name}="{value}">{lab
 def presenter(session: Session) -> None:
     """Show the notes of the lesson that the view names, one section at a time."""
     lessons = {each.name: each for each in (*shipped_lessons(), *own_lessons(session))}
-    with st.expander(
-        _("Run a lesson in this room"), icon=":material/co_present:", expanded=session.view.lesson is not None
+    is_open = session.view.lesson is not None
+    # the style of the room hides it on all pages but a teacher's
+    with (
+        st.container(key="room_presenter"),
+        st.expander(_("Run a lesson in this room"), icon=":material/co_present:", expanded=is_open),
     ):
         first = session.view.lesson if session.view.lesson in lessons else None
 

@@ -205,7 +205,7 @@ def _gate(shown: _ShownView) -> Iterator[Question]:
 
 
 def _state(shown: _ShownView) -> str | None:
-    """Return the state that is asked about: the selected one, else the cell state or the hidden state."""
+    """Return the state of the question: the selected one, else the cell state or the hidden state."""
     if shown.layer is None:
         return None
     states = [name for name in ("cell", "hidden") if name in shown.layer.quantities]

@@ -21,7 +21,7 @@ const writeStored = (value) => {
 // One object for this page. Listeners are called with each message of the server, and with {type: "state"} when the connection changed.
 const room = {
   base,
-  page: randomKey().slice(0, 8), // by which a teacher's page knows its own messages
+  page: randomKey().slice(0, 8), // part of each message of this page
   stored: readStored(),
   state: "none", // "none", "connecting", "open", "lost"
   refused: null, // why the server refused: "gone", "full", "letters"

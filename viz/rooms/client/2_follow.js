@@ -1,12 +1,12 @@
-// A teacher's page tells the room its view; a follower's page goes there. The view of another page needs a run of the script on the
+// A teacher's page sends its view to the room; a follower's page opens it. The view of another page needs a run of the script on the
 // server; steps move the players that are on the page already, without the server.
 const PLACE = ["step", "unit", "quantity", "source"]; // fields of the address that a player changes
 const OWN = ["lang", "mode"]; // fields that each page has of its own
-const LOOK_EVERY = 200; // ms between two looks at the address
+const LOOK_EVERY = 200; // ms between two checks of the address
 const SEND_EVERY = 50; // ms between two messages of a player's steps, at least
 const GESTURE = 1500; // ms after a key or a pointer in which a change is the reader's own
 const REPORT_REST = [2500, 3000]; // ms after which a follower's player reports its step to the server: least, and spread over a class
-const PLAY_EVERY = 400; // ms between two steps that a page plays by itself
+const PLAY_EVERY = 400; // ms between two steps of an answer that is played
 
 room.following = true;
 
@@ -20,7 +20,7 @@ function readAddress(href) {
 const writeAddress = ({ page, params }) => `${page}?${new URLSearchParams(Object.entries(params).sort())}`;
 const isSameView = (one, other) => one.page === other.page
   && [...new Set([...Object.keys(one.params), ...Object.keys(other.params)])].every((name) => PLACE.includes(name) || (one.params[name] ?? "") === (other.params[name] ?? ""));
-// Whether a page shows what it was told, whatever it filled in since.
+// Whether a page still shows a view, whatever fields it has filled in since.
 const isStill = (now, wanted) => now.page === wanted.page
   && Object.entries(wanted.params).every(([name, value]) => PLACE.includes(name) || (now.params[name] ?? "") === value);
 const isLens = (address) => address.page !== "/room";
@@ -41,7 +41,7 @@ for (const type of ["pointerdown", "keydown", "input", "change"]) {
 const isOwnGesture = () => performance.now() - gesture < GESTURE;
 
 // -- a teacher's page
-let told = null; // the address that the room was told last
+let told = null; // the address that was sent last
 let sending = 0, sentAt = 0;
 
 function tellView() {
@@ -183,7 +183,7 @@ room.listeners.add((message) => {
       target.at = message.at;
       if (room.isTeacher ? isLens(readAddress(location.href)) : room.following) applyPlaces();
       return;
-    case "opened": // a server that was restarted knows no view yet
+    case "opened": // a server that was restarted has no view yet
       told = null;
       setTimeout(() => { if (room.state === "open") tellView(); }, LOOK_EVERY);
       return;

@@ -1,9 +1,9 @@
-// The bar at the bottom of every page of a room: whether the page follows, and for the teacher who does and what can be asked.
+// The bar at the bottom of every page of a room: whether the page follows; for the teacher, who follows, and a menu of questions.
 const strip = createRoot("unrolled-room-strip");
 strip.setAttribute("role", "region");
 const QUESTION_ICON = "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16zm-.9 11.2h1.8V15H9.1zm.9-8.2a3.2 3.2 0 0 1 1.7 5.9c-.6.4-.8.6-.8 1.3H9.1c0-1.600.8-2.200 1.500-2.700a1.400 1.400 0 1 0-2.200-1.200H6.700A3.200 3.200 0 0 1 10 5z";
 room.people = null;
-let menu = null; // the questions that can be asked: null, "loading", or a list
+let menu = null; // the questions to choose from: null, "loading", or a list
 let serial = 0;
 let showsPeople = false;
 

@@ -81,7 +81,7 @@ function teacherPanel() {
 function contents() {
   if (!room.role) return [problem === "" && room.refused === "ended" && element("p", { role: "alert", text: words("ended") }), ...entrance()];
   if (room.state !== "open") {
-    return [element("p", { role: "status", text: words(room.refused === "gone" ? "gone" : room.refused === "full" ? "full" : "connecting") }),
+    return [element("p", { role: "status", text: words(["gone", "full", "away"].includes(room.refused) ? room.refused : "connecting") }),
       button(words("leave"), room.leave, { "data-act": "leave" })];
   }
   if (room.isTeacher) return teacherPanel();
