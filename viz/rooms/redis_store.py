@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 
 from viz.rooms.room_store import LIFE_SECONDS, MAX_ROOMS, MAX_WRONG_LETTERS, REDIS, StoreAwayError
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 RETRY_SECONDS = 0.5
 """Seconds between two attempts to subscribe again after the connection was lost."""

@@ -77,8 +77,8 @@ class RoomSocket:
                 member = await self._first_messages(socket)
                 if member is not None:
                     await _Conversation(self, socket, member).run()
-            except StoreAwayError:
-                LOG.warning("store", exc_info=True)
+            except StoreAwayError as error:
+                LOG.warning("%s: %s", StoreAwayError.__name__, error)
                 await socket.send_json({"type": "refused", "why": "away"})
             await socket.close(_CLOSED)
 
@@ -194,7 +194,7 @@ class _Conversation:
             try:
                 await handler(message)
             except (ValueError, KeyError, TypeError) as error:  # a value that does not fit is ignored
-                LOG.info("ignored %s", type(error).__name__)
+                LOG.info("%s: %s", self.member.role, type(error).__name__)
 
     def _is_allowed(self) -> bool:
         now = time.monotonic()
@@ -229,8 +229,8 @@ class _Conversation:
         address, at = _address(message["address"]), _places(message.get("at", {}))
         try:
             found = await asyncio.to_thread(self.server.questions, address, at)
-        except Exception:  # of a network that cannot be run: the page says so; here there is nothing to ask
-            LOG.info("questions %s", urlsplit(address).path, exc_info=True)
+        except Exception as error:  # of a network that cannot be run: the page says so; here there is nothing to ask
+            LOG.info("%s: %s", urlsplit(address).path, error)
             found = []
         self.member.send({"type": "questions", "questions": found, "serial": message.get("serial")})
 
