@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from viz.components import FOLDER as FOLDER_OF_COMPONENTS
+from viz.components.streamlit_host import script_file
 from viz.i18n import DEFAULT, LANGUAGES, use_language
 from viz.rooms.room_hub import RoomHub
 from viz.rooms.room_socket import Questions, RoomSocket
@@ -25,8 +26,9 @@ NO_CACHE = {"Cache-Control": "no-cache"}
 
 @cache
 def client_script() -> str:
-    """Return the scripts of the page as one ES module."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(CLIENT.glob("*.js")))
+    """Return the scripts of the page as one ES module, which first loads those of all components."""
+    components = f'await import(new URL("../static/js/{script_file()}", import.meta.url).href);'
+    return "\n".join((components, *(path.read_text(encoding="utf-8") for path in sorted(CLIENT.glob("*.js")))))
 
 
 @cache

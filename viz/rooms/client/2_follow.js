@@ -141,20 +141,15 @@ room.play = ({ step, ...rest }) => {
   }, PLAY_EVERY);
 };
 
-function watchStores() {
-  if (!unrolled.store?.watch) return setTimeout(watchStores, LOOK_EVERY); // the scripts of the components have not arrived yet
-  unrolled.store.watch((store, changed) => {
-    if (room.state !== "open" && !room.isFollower) return;
-    if (!unrolled.players?.all.has(store.viewId)) return;
-    if (room.isTeacher) {
-      if (["step", "unit", "quantity"].some((name) => changed.has(name)) && !applying) tellStepSoon();
-    } else if (room.isFollower && room.following && !applying) {
-      if (changed.has("trace")) applyPlaces();
-      else if (isOwnGesture() && room.role === "student") setFollowing(false);
-    }
-  });
-}
-watchStores();
+unrolled.store.watch((store, changed) => {
+  if (applying || !unrolled.players?.all.has(store.viewId)) return;
+  if (room.isTeacher) {
+    if (["step", "unit", "quantity"].some((name) => changed.has(name))) tellStepSoon();
+  } else if (room.isFollower && room.following) {
+    if (changed.has("trace")) applyPlaces();
+    else if (isOwnGesture() && room.role === "student") setFollowing(false);
+  }
+});
 
 setInterval(() => {
   if (room.state === "none") return;

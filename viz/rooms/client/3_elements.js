@@ -43,14 +43,14 @@ function colour() {
       root.style.setProperty("--unrolled-text", style.color);
       root.style.setProperty("--unrolled-background", style.backgroundColor);
       root.style.setProperty("--unrolled-font", style.fontFamily);
-      const isDark = unrolled.luminance?.(unrolled.rgb(style.backgroundColor)) < 0.18;
+      const isDark = unrolled.luminance(unrolled.rgb(style.backgroundColor)) < 0.18;
       root.dataset.theme = isDark ? "dark" : "light";
     }
     for (const name of ["--unrolled-accent", "--unrolled-code-font"]) {
       if (own.getPropertyValue(name)) root.style.setProperty(name, own.getPropertyValue(name));
     }
     const accent = root.style.getPropertyValue("--unrolled-accent");
-    if (accent) root.style.setProperty("--unrolled-on-accent", unrolled.contrastColour?.(accent) ?? "#ffffff");
+    if (accent) root.style.setProperty("--unrolled-on-accent", unrolled.contrastColour(accent));
   }
 }
 

@@ -62,7 +62,6 @@ function drawSketch(parent) {
     drawn: own, computed: shown ? question.right : null, others: shown || room.isTeacher ? result?.curves ?? [] : [],
     watches: room.role !== "student",
   };
-  if (!unrolled.components?.sketch) return;
   if (!sketch) {
     const box = element("div");
     sketch = { box, mounted: unrolled.components.sketch.mount(box, data, (event, { values }) => give(values)) };
@@ -92,7 +91,7 @@ function verdict() {
 
 function drawSheet() {
   const { question, shown, received } = ask;
-  const isOpen = Boolean(question && room.words && room.state !== "none" && unrolled.formatNumber);
+  const isOpen = Boolean(question && room.words && room.state !== "none");
   sheet.toggleAttribute("hidden", !isOpen);
   document.documentElement.toggleAttribute("data-room-question", isOpen && !shown);
   if (!isOpen) {
