@@ -160,7 +160,7 @@ def test_a_killed_server_comes_back_with_the_room_and_the_view(browser):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    # what a page writes to the console while its server is away is no error of the page
+    # a context of its own: while its server is away, a page may write errors to the console
     context = browser.new_context()
     with ExitStack() as servers:
         server = servers.enter_context(server_at(port))
