@@ -13,7 +13,7 @@ from viz.escape import escape_markdown
 from viz.glossary import STYLE as GLOSSARY_STYLE
 from viz.glossary import glossary_markdown, notation_markdown
 from viz.i18n import LANGUAGES, _, language
-from viz.pages import LENSES, LESSONS
+from viz.pages import LENSES, LESSONS, ROOM
 from viz.pages.lesson_strip import lesson_strip
 from viz.pages.page_elements import TERMS_SEEN
 from viz.pages.panels import PANEL_STYLE, page_panels
@@ -96,7 +96,7 @@ def page_frame(lens: str = "") -> Iterator[None]:
         _language_switch()
     notices = st.container(key="notices", gap="xsmall")
     _report_unknown_page()
-    if lens != LESSONS:
+    if lens not in (LESSONS, ROOM):
         lesson_strip(get_session())
     try:
         with page_panels():

@@ -51,8 +51,8 @@ LENSES = (
 )
 """All pages in the order of the navigation. The first one has the root address."""
 
-LESSONS = "lessons"
-"""The page of the lessons, which shows panels of the others."""
+LESSONS, ROOM = "lessons", "room"
+"""The page of the lessons, which shows panels of the others, and that of a class, which shows a lesson's notes."""
 
 
 def find_lens(name: str) -> Lens:

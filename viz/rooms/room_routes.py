@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from viz.components import FOLDER as FOLDER_OF_COMPONENTS
+from viz.components.sketch import SKETCH
 from viz.components.streamlit_host import script_file
 from viz.i18n import DEFAULT, LANGUAGES, use_language
 from viz.rooms.room_hub import RoomHub
@@ -33,9 +33,8 @@ def client_script() -> str:
 
 @cache
 def client_style() -> str:
-    """Return the style of the page, with the rules that all components share."""
-    sheets = (FOLDER_OF_COMPONENTS / "shared" / "shared.css", CLIENT / "room.css")
-    return "\n".join(path.read_text(encoding="utf-8") for path in sheets)
+    """Return the style of the page, with that of the drawing in a question."""
+    return f"{SKETCH.style}\n{(CLIENT / 'room.css').read_text(encoding='utf-8')}"
 
 
 def room_routes(store: RoomStore, questions: Questions, host: str | None) -> Sequence[BaseRoute]:

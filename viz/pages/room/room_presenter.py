@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -97,11 +98,11 @@ def _show_actions(lesson: Lesson, section: Section, number: int) -> None:
     if section.view is not None:
         buttons.insert(0, _button("data-room-show", _view_address(section.view), _("Show its view to the class")))
     st.html("".join(buttons))
-    for each in section.questions:
+    for place, each in enumerate(section.questions):
         st.markdown(each.ask)
         try:
             with st.spinner(_("Computing the answer …")):
-                asked = room_question(each)
+                asked = room_question(each, question_translations(lesson, number, place, each))
         except Problem:
             st.caption(_("This question cannot be computed."))
             continue
@@ -123,21 +124,43 @@ def _view_address(view: LensView) -> str:
     return f"{page}?{query_string(replace(shown, panel=','.join(reversed(view.panels))))}"
 
 
-def room_question(question: Question) -> dict[str, Any]:
+def question_translations(lesson: Lesson, section: int, place: int, question: Question) -> dict[str, Question]:
+    """Return a question of a section by language, in those in which the lesson asks the same there."""
+    found = {}
+    for lang, text in lesson.texts.items():
+        others = text.sections[section - 1].questions if section <= len(text.sections) else ()
+        if place < len(others) and (others[place].answer, others[place].place) == (question.answer, question.place):
+            found[lang] = others[place]
+    return found
+
+
+def room_question(question: Question, translations: Mapping[str, Question]) -> dict[str, Any]:
     """Return a question of a lesson in the form of `viz.rooms.room_question`.
+
+    Args:
+        question: which question.
+        translations: itself by language.
 
     Raises:
         Problem: its answer cannot be computed.
     """
     answer = right_answer(question)
     asked: dict[str, Any] = {
-        "ask": {language(): question.ask},
-        "explain": {language(): explanation(question, answer)},
+        "ask": {lang: each.ask for lang, each in translations.items()},
+        "explain": {lang: explanation(each, answer) for lang, each in translations.items()},
         "right": answer,
     }
     match question.form:
         case ChoiceForm(choices=choices):
-            listed = [{"key": each.key, "text": {language(): each.text}} for each in choices]
+            texts = {
+                lang: {choice.key: choice.text for choice in each.form.choices}
+                for lang, each in translations.items()
+                if isinstance(each.form, ChoiceForm)
+            }
+            listed = [
+                {"key": each.key, "text": {lang: found[each.key] for lang, found in texts.items() if each.key in found}}
+                for each in choices
+            ]
             return asked | {"form": "choices", "choices": listed}
         case NumberForm(tolerance=tolerance, is_relative=is_relative):
             size = abs(float(answer)) if is_relative else 1.0  # type: ignore[arg-type]
