@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from viz.rooms.room_question import public_question, summarize_answers
-from viz.rooms.room_store import RoomStore
+from viz.rooms.room_store import RoomStore, StoreAwayError
 
 Role = Literal["teacher", "student", "screen"]
 """Of a connection: "screen" is a projector, which follows like a student, but is not counted and asked nothing."""
@@ -175,8 +175,9 @@ class RoomHub:
             await stale.wait()
             stale.clear()
             teachers = [each for each in self._members.get(room, ()) if each.role == "teacher"]
-            if teachers:
-                await self._send_report(room, teachers)
+            with suppress(StoreAwayError):  # the next change is reported
+                if teachers:
+                    await self._send_report(room, teachers)
             await asyncio.sleep(REPORT_SECONDS)
 
     async def _send_report(self, room: str, teachers: list[Member]) -> None:
@@ -203,10 +204,18 @@ class RoomHub:
         """Renew what the store has of this process's students, and the room's life while a teacher is connected."""
         while True:
             await asyncio.sleep(SEEN_SECONDS)
-            members = tuple(self._members.get(room, ()))
-            if any(each.role == "teacher" for each in members):
-                await self.store.keep_room(room)
+            with suppress(StoreAwayError):  # tried again
+                await self._renew(room)
+
+    async def _renew(self, room: str) -> None:
+        members = tuple(self._members.get(room, ()))
+        if await self.store.secret_of(room) is None:  # the store has lost it: the teacher's page opens it again
             for each in members:
-                if each.role == "student":
-                    await self._write_member(each)
-            self._stale[room].set()
+                each.send(None)
+            return
+        if any(each.role == "teacher" for each in members):
+            await self.store.keep_room(room)
+        for each in members:
+            if each.role == "student":
+                await self._write_member(each)
+        self._stale[room].set()

@@ -62,6 +62,7 @@ def room_words() -> dict[str, Any]:
             "is stored after you end the room."
         ),
         "open": _("Open a room"),
+        "reopen": _("Return to the room that you opened last"),
         "only_here": _(
             "This server answers this machine only. For a class, start it with “--server.address 0.0.0.0” at the end of the "
             "command."

@@ -310,6 +310,16 @@ def test_a_store_that_is_away_is_said_in_one_sentence():
         assert page.socket.receive_json() == {"type": "refused", "why": "away"}
 
 
+def test_a_room_that_its_store_has_lost_ends_its_connections(room, monkeypatch):
+    monkeypatch.setattr(room_hub, "SEEN_SECONDS", 0.01)
+    with room.teacher() as teacher, room.student() as student:
+        room.store._rooms.clear()  # as a Redis server that was restarted
+        for page in (teacher, student):
+            with pytest.raises(WebSocketDisconnect):
+                while True:
+                    page.socket.receive_json()
+
+
 def test_questions_about_a_view_are_computed_off_the_event_loop():
     computing, go_on = Event(), Event()
 

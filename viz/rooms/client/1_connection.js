@@ -1,6 +1,7 @@
 // The connection of this page to a room, kept in the tab's own storage, so that a reload comes back to the room.
 window.unrolled ??= {};
 const STORED = "unrolled-room"; // in sessionStorage: {role, key | room, secret, me, name, turn}
+const OWN_ROOM = "unrolled-own-room"; // in localStorage: {key, turn} of the room that a teacher opened last, for a tab that was closed
 const PING = 10000, SILENCE = 25000; // ms between two signs of life to the server, and without one from it until it is lost
 const WAITS = [300, 600, 1200, 2500, 5000]; // ms before each attempt to connect again
 const GIVE_UP = 15 * 60 * 1000; // ms after which a room that is gone is no longer tried
@@ -8,8 +9,8 @@ const GIVE_UP = 15 * 60 * 1000; // ms after which a room that is gone is no long
 const base = new URL(".", window.__streamlit?.BACKEND_BASE_URL ? `${window.__streamlit.BACKEND_BASE_URL.replace(/\/*$/, "")}/` : document.baseURI);
 const randomKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-const readStored = () => {
-  try { return JSON.parse(sessionStorage.getItem(STORED)); } catch { return null; }
+const readJson = (read) => {
+  try { return JSON.parse(read()); } catch { return null; }
 };
 const writeStored = (value) => {
   try {
@@ -22,7 +23,7 @@ const writeStored = (value) => {
 const room = {
   base,
   page: randomKey().slice(0, 8), // part of each message of this page
-  stored: readStored(),
+  stored: readJson(() => sessionStorage.getItem(STORED)),
   state: "none", // "none", "connecting", "open", "lost"
   refused: null, // why the server refused: "gone", "full", "letters"
   keys: null, // of the teacher: {room, secret, letters}
@@ -39,10 +40,18 @@ const room = {
     room.stored = { ...room.stored, ...changes };
     writeStored(room.stored);
   },
-  open() {
-    room.stored = { role: "teacher", key: randomKey(), turn: 0 };
+  // Open a new room, or the teacher's own one again.
+  open(own = { key: randomKey(), turn: 0 }) {
+    room.stored = { role: "teacher", ...own };
     writeStored(room.stored);
     connect();
+  },
+  get own() { return readJson(() => localStorage.getItem(OWN_ROOM)); },
+  set own(value) {
+    try {
+      if (value) localStorage.setItem(OWN_ROOM, JSON.stringify(value));
+      else localStorage.removeItem(OWN_ROOM);
+    } catch { /* a browser that stores nothing */ }
   },
   join(keys, name, isScreen = false) {
     room.stored = { role: isScreen ? "screen" : "student", ...keys, me: randomKey(), name };
@@ -135,12 +144,14 @@ function receive(message) {
     if (message.type === "opened") {
       room.keys = { room: message.room, secret: message.secret, letters: message.letters };
       room.store({ turn: message.turn });
+      room.own = { key: room.stored.key, turn: message.turn };
     }
     setState("open");
   } else if (message.type === "refused") {
     room.refused = message.why;
   } else if (message.type === "ended") {
     const wasTeacher = room.isTeacher;
+    if (wasTeacher) room.own = null;
     room.leave();
     if (!wasTeacher) room.refused = "ended";
   }

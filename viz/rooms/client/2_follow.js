@@ -114,8 +114,8 @@ room.goBack = () => {
 // Show an address of the app to the class, as the presenter's buttons do.
 room.showAddress = (address) => {
   told = null;
-  const url = new URL(address, base);
-  room.send({ type: "view", address: writeAddress(readAddress(url.href)), at: {} });
+  target = { address: readAddress(new URL(address, base).href), at: {} };
+  room.send({ type: "view", address: writeAddress(target.address), at: {} });
 };
 // Where the teacher's page is, for questions about it.
 room.place = () => {
@@ -133,11 +133,16 @@ room.play = ({ step, ...rest }) => {
   clearInterval(playing);
   const store = players().find((each) => each.viewId === unrolled.players.active) ?? players()[0];
   if (!store) return;
-  store.set(rest);
+  const move = (place) => {
+    applying = room.isFollower; // which is not the reader's own move; a teacher's is sent
+    store.set(place);
+    applying = false;
+  };
+  move(rest);
   if (step === undefined) return;
   playing = setInterval(() => {
-    if (store.step === step || !store.trace) return clearInterval(playing);
-    store.set({ step: store.step + Math.sign(step - store.step) });
+    if (store.step === step || !store.trace || !(room.isTeacher || room.following)) return clearInterval(playing);
+    move({ step: store.step + Math.sign(step - store.step) });
   }, PLAY_EVERY);
 };
 

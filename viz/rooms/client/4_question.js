@@ -144,7 +144,7 @@ room.listeners.add((message) => {
       break;
     case "shown":
       Object.assign(ask, { question: message.question, shown: true, result: message.result });
-      if (room.isTeacher && message.question.after) room.play(message.question.after);
+      if (message.question.after && (room.isTeacher || room.following)) room.play(message.question.after);
       break;
     case "csv":
       return download(message.text, "answers.csv", "text/csv");

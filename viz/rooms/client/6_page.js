@@ -44,7 +44,9 @@ function entrance() {
       problem && element("p", { role: "alert", text: problem })),
     element("section", {}, element("h2", { text: words("open_title") }), element("p", { text: words("open_text") }),
       !room.words.host && element("p", { className: "unrolled-muted", text: words("only_here") }),
-      button(words("open"), () => room.open(), { "data-primary": true, "data-act": "open" })),
+      element("div", { className: "unrolled-room-row" },
+        button(words("open"), () => room.open(), { "data-primary": true, "data-act": "open" }),
+        room.own && button(words("reopen"), () => room.open(room.own), { "data-act": "reopen" }))),
   ];
 }
 

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 from models import capture
 from models.zoo.catalogue import load_network
+from tests.support.accessibility import axe_violations
 from tests.support.browser import ROOT, opened_page, settle, stop_server, until, wait_until_answered
 
 STRIP = ".unrolled-room-strip"
@@ -62,6 +63,7 @@ def test_a_class_follows_wanders_and_answers(app, browser):
     with ExitStack() as pages:
         teacher = pages.enter_context(opened_page(browser, f"{app}/room"))
         letters, link = open_room(teacher)
+        assert not axe_violations(teacher)
         korean = pages.enter_context(opened_page(browser, f"{app}/room", locale="ko-KR", width=390, height=800))
         join(korean, letters, "민아 <b>")
         linked = pages.enter_context(opened_page(browser, link))
@@ -109,6 +111,7 @@ def test_a_class_follows_wanders_and_answers(app, browser):
         teacher.click('[data-act="ask"]')
         teacher.get_by_role("menuitem", name=re.compile("What does it do when")).click()
         expect(korean.locator(".unrolled-room-sheet h2")).to_have_text(re.compile("신경망이"))
+        assert not axe_violations(korean)
         for student, key in ((korean, "falls"), (linked, "rises")):
             student.click(f'[data-key="{key}"]')
             expect(student.locator("[data-received]")).to_have_count(1)
@@ -119,6 +122,7 @@ def test_a_class_follows_wanders_and_answers(app, browser):
         right = "stays" if abs(change) < 0.05 else "rises" if change > 0 else "falls"
         marked = {"rises": "It rises", "falls": "It falls", "stays": "It stays"}[right]
         expect(linked.locator(".unrolled-room-bar[data-right] .unrolled-room-label")).to_have_text(re.compile(marked))
+        assert not axe_violations(linked)
         for page in (teacher, korean, linked):  # the pages play what happened
             until(page, lambda page=page: shown(page)[0] == 4)
         with teacher.expect_download() as saved:
