@@ -19,8 +19,9 @@ FOLDERS = (
 """The folders of ``models`` in their order: each may import from itself and from those before it."""
 
 STREAMLIT = (
-    "app.py", "viz/pages/", "viz/components/streamlit_host.py", "viz/session.py", "viz/layout.py", "viz/warm_up.py",
-    "viz/browser_messages.py", "viz/download_links.py", "viz/page_turns.py", "viz/uploads.py", "viz/start_app.py",
+    "app.py", "viz/page_turns.py", "viz/asked_state.py",
+    "viz/pages/", "viz/components/streamlit_host.py", "viz/session.py", "viz/layout.py", "viz/warm_up.py",
+    "viz/browser_messages.py", "viz/download_links.py", "viz/uploads.py", "viz/start_app.py",
 )  # fmt: skip
 """Where streamlit may be imported (and in tests)."""
 

@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from viz.asked_state import look_up_states
 from viz.browser_messages import WantedMessages, ignore_wrong_values
 from viz.download_links import keep_links
 from viz.page_turns import take_turns
@@ -260,6 +261,7 @@ def middleware(option: Callable[[str], Any]) -> list[Middleware]:
     limit_uploads()
     keep_links()
     take_turns()
+    look_up_states()
     return [
         Middleware(
             GuardedServer,

@@ -15,6 +15,7 @@ Every change of the view is mirrored in the address. The edits are an object (``
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Session:
             each such change resets them.
         link_options: the options of the charts in the last address that the reader opened.
         keeps_address: whether the address stays as it is while views are shown that the reader did not ask for.
-        language_views: the fields of the view that a change of the language sets, by the new language; mostly empty.
+        language_views: the fields of the view that a change of the language sets, by the new language.
     """
 
     view: View = field(default_factory=View)
@@ -334,7 +335,9 @@ class Session:
             self.first_visit = opened is None and not pieces.keys() - {"lang"}
         # A change of page empties the address, so an empty one requests nothing. The browser sends the address as it was when
         # it requested this run: one that the app wrote may come late, and is the reader's only by back and forward.
-        if first or (pieces and (_came_back() or address not in self._written)):
+        context = get_script_run_ctx(suppress_warning=True)
+        came_back = context is not None and context.is_history_navigation
+        if first or (pieces and (came_back or address not in self._written)):
             self._follow(pieces, address)
         elif self._had_address and not pieces:  # the player of another page may be at another step
             self.revisions.add()
@@ -358,42 +361,39 @@ class Session:
         self._remember(address)
 
     def _remember(self, address: str) -> None:
-        if not self._written or self._written[-1] != address:
+        if address not in list(self._written)[-1:]:
             self._written.append(address)
 
     def _set_view(self, view: View) -> None:
         self.view = view
-        # it may change again in a run: one run is one entry in the browser's history
-        if self._running or self.keeps_address:
+        if self._running or self.keeps_address:  # one run, in which it may change again, is one entry in the history
             return
         if self.awaited is not None:
             view = replace(self.awaited, **page_fields(view))
         address = query_string(view)
-        # The address that the browser sent may be older than the last one that it was given.
-        changed = bool(self._written) and self._written[-1] != address
+        changed = bool(self._written) and self._written[-1] != address  # what the browser sent may be older
         self._remember(address)
         if changed or normalized_query(st.query_params.to_dict()) != address:
             st.query_params.from_dict(view_params(view))
 
 
+_current: ContextVar[Session | None] = ContextVar(KEY, default=None)  # a thread runs pages of one session
+
+
 def get_session() -> Session:
     """Return this reader's session."""
-    session: Session | None = st.session_state.get(KEY)
+    session = _current.get() or st.session_state.get(KEY)
     if session is None:
         session = st.session_state[KEY] = Session()
+    if get_script_run_ctx(suppress_warning=True) is not None:
+        _current.set(session)
     return session
 
 
-def _came_back() -> bool:
-    """Return whether the browser's back or forward button started this run."""
-    context = get_script_run_ctx(suppress_warning=True)
-    return context is not None and context.is_history_navigation
-
-
 def _language() -> str | None:
-    if get_script_run_ctx(suppress_warning=True) is None:
-        return None
-    session: Session | None = st.session_state.get(KEY)  # called at each string: a single lookup
+    session = _current.get()  # called at each string: a single lookup
+    if session is None and get_script_run_ctx(suppress_warning=True) is not None:
+        session = st.session_state.get(KEY)
     return None if session is None else session.view.lang
 
 

@@ -9,6 +9,7 @@ from models.networks.network import ModelCard
 from viz.escape import escape_markdown
 from viz.i18n import LANGUAGES, N_, _, language
 from viz.pages.page_elements import scrolling_table
+from viz.pages.page_fragment import page_fragment
 from viz.quantity_names import quantity_names
 
 METRICS = {
@@ -74,32 +75,41 @@ CELLS = {"Translator": "GRU", "TransformerTranslator": N_("none (attention inste
 """The cell of architectures without a choice of cell."""
 
 
+@page_fragment
 def network_card_button(card: ModelCard) -> None:
-    """Show a button that opens the card."""
-    with st.popover(_("About this network"), icon=":material/info:", width="stretch"):
-        st.markdown(f"#### {escape_markdown(card.title[language()])}")
-        st.markdown(card.task[language()])
-        settings, kind = card.training, card.architecture["class"]
-        facts = {
-            _("cell type"): str(card.architecture.get("cell", _(CELLS.get(kind, kind)))),
-            _("units per layer"): str(card.architecture["hidden"]),
-            _("layers"): str(card.architecture.get("layers", 1)),
-            _("trainable parameters"): f"{card.parameters:,}",
-        }
-        if settings:
-            facts |= {_("training steps"): f"{settings['steps']:,}", _("random seed"): str(settings["seed"])}
-            facts |= _training_facts(settings)
-        if unused := card.data.get("unused"):
-            facts[_("in the file but unused")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
-        scrolling_table([{_("property"): fact, _("value"): value} for fact, value in facts.items()])
-        if not card.metrics:
-            return
-        st.markdown("**" + _("Results on held-out data") + "**")
-        for name, title in METRICS.items():
-            if name in card.metrics:
-                _metric(_(title), card.metrics[name])
-        if "units" in card.metrics:
-            _units(card.metrics["units"])
+    """Show a button that opens the card, which is drawn only while it is open: its tables would delay every page."""
+    opener = st.popover(
+        _("About this network"), icon=":material/info:", width="stretch", key="network_card", on_change="rerun"
+    )
+    if opener.open:
+        with opener:
+            _show_card(card)
+
+
+def _show_card(card: ModelCard) -> None:
+    st.markdown(f"#### {escape_markdown(card.title[language()])}")
+    st.markdown(card.task[language()])
+    settings, kind = card.training, card.architecture["class"]
+    facts = {
+        _("cell type"): str(card.architecture.get("cell", _(CELLS.get(kind, kind)))),
+        _("units per layer"): str(card.architecture["hidden"]),
+        _("layers"): str(card.architecture.get("layers", 1)),
+        _("trainable parameters"): f"{card.parameters:,}",
+    }
+    if settings:
+        facts |= {_("training steps"): f"{settings['steps']:,}", _("random seed"): str(settings["seed"])}
+        facts |= _training_facts(settings)
+    if unused := card.data.get("unused"):
+        facts[_("in the file but unused")] = ", ".join(unused[:12]) + (" …" if len(unused) > 12 else "")
+    scrolling_table([{_("property"): fact, _("value"): value} for fact, value in facts.items()])
+    if not card.metrics:
+        return
+    st.markdown("**" + _("Results on held-out data") + "**")
+    for name, title in METRICS.items():
+        if name in card.metrics:
+            _metric(_(title), card.metrics[name])
+    if "units" in card.metrics:
+        _units(card.metrics["units"])
 
 
 def _training_facts(settings: dict[str, Any]) -> dict[str, str]:

@@ -172,7 +172,7 @@ def test_a_link_with_such_a_text_opens_the_networks_own(net):
     ("net", "cell"), [("dates-fixed", "GRU"), ("dates-transformer", "none (attention instead of recurrence)")]
 )
 def test_the_card_says_which_cell_it_has(net, cell):
-    facts = start(net=net).dataframe[0].value
+    facts = start(net=net, state={"network_card": True}).dataframe[0].value
     assert facts.loc[facts["property"] == "cell type", "value"].item().startswith(cell)
 
 

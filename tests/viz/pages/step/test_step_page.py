@@ -25,8 +25,11 @@ def no_file_named(monkeypatch):
     monkeypatch.setattr("sys.argv", ["app.py"])
 
 
-def start(**address: str) -> AppTest:
+def start(card: bool = False, **address: str) -> AppTest:
+    """Open the page, with the network's card open or not."""
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    if card:
+        page.session_state["network_card"] = True
     page.query_params.update({"panel": "*"} | address)
     return run(page)
 
@@ -301,7 +304,7 @@ def test_a_run_of_many_steps_is_shown():
 
 @pytest.mark.slow
 def test_the_card_of_every_network_can_be_read():
-    page = start(panel="-cell,-equations,-prediction,-sum")
+    page = start(panel="-cell,-equations,-prediction,-sum", card=True)
     for name in NETWORKS:
         choose(page, "net", name)
         assert any(load_network(name).card.title["en"] in each.value for each in page.markdown)
@@ -323,7 +326,7 @@ def test_the_saved_numbers_are_the_runs(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_about_tells_every_accuracy_of_the_review_reader(lang):
-    page = start(net="sentiment", lang=lang)
+    page = start(net="sentiment", lang=lang, card=True)
     metrics = load_network("sentiment").card.metrics
     tables = [each.value for each in page.dataframe]
     shown = [row for table in tables for row in table.values.tolist()]
@@ -368,7 +371,8 @@ def test_the_first_line_says_what_the_page_shows_and_offers_the_smallest_network
 
 def test_the_card_says_how_a_network_was_trained_and_which_units_follow_the_text():
     card = load_network("python-lm").card
-    tables = [each.value for each in start(net="python-lm", lang="ko").dataframe]
+    tables = [each.value for each in start(net="python-lm", lang="ko", card=True).dataframe]
+    assert not start(net="python-lm", lang="ko").dataframe  # it is drawn only while it is open
     facts = next(each for each in tables if "가중치 감쇠" in each.to_string()).to_string()
     assert f"{card.training['seconds']:,.0f}초" in facts and card.training.get("device", "CPU") in facts
     shown = next(each for each in tables if "r" in each.columns)
