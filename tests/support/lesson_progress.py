@@ -1,4 +1,4 @@
-"""The progress of a reader to whom the answers of a lesson were shown."""
+"""The progress of a reader to whom the answers of a lesson were shown, and the language of the browser's test of a lesson."""
 
 from viz.lessons.lesson import Lesson
 from viz.pages.lessons.reader_progress import GivenAnswer, LessonProgress, Progress, question_name
@@ -13,3 +13,8 @@ def shown_answers(lesson: Lesson) -> Progress:
         for place, _question in enumerate(each.questions, 1)
     ]
     return Progress({lesson.name: LessonProgress(set(), {name: GivenAnswer(None, False) for name in names})})
+
+
+def language_in_browser(lesson: Lesson) -> str:
+    """Return the language in which a browser opens all sections of a lesson: in turn English and Korean."""
+    return ("ko", "en")[lesson.number % 2]
