@@ -26,7 +26,7 @@ def values(page, selector: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("path", "numbers"), VIEWS)
 def test_the_file_shows_what_the_page_shows(open_page, browser, tmp_path, path, numbers):
-    page = open_page(path)
+    page = open_page(f"{path}&panel=-none")
     shown = values(page, numbers)
     with page.expect_download() as download:
         page.locator(".st-key-keep_page button").first.click()

@@ -10,7 +10,7 @@ from torch import nn
 
 from models import capture, load_network
 from models.decoding.run_network import run_network
-from tests.support.browser import opened_page, serve, settle, until, with_open_panels
+from tests.support.browser import opened_page, serve, settle, until
 from tests.support.step_page import (
     OPENING,
     address_has,
@@ -35,7 +35,7 @@ TEXT = (OPENING.text * 30)[:2000]
 @pytest.fixture(scope="module")
 def long_text(app, browser):
     """The Step lens at 2,000 tokens through 384 units."""
-    with opened_page(browser, with_open_panels(app)) as page:
+    with opened_page(browser, app + link(panel="units_at_all_steps")) as page:
         enter_text(page, TEXT)
         page.evaluate("document.activeElement.blur()")
         yield page
@@ -149,7 +149,7 @@ def test_a_layer_that_reads_backwards_knows_what_each_step_started_from(browser,
     trace.save(tmp_path / "run.npz")
     with (
         serve(str(tmp_path / "run.npz")) as url,
-        opened_page(browser, with_open_panels(url + link(layer="l0_reverse", step=2000, unit=3))) as page,
+        opened_page(browser, url + link(layer="l0_reverse", step=2000, unit=3)) as page,
     ):
         layer = trace.layers["l0_reverse"]
         for step in (2000, 2001, 0, 3999, 1234):
@@ -182,7 +182,7 @@ def test_a_run_of_a_hundred_thousand_steps_moves_its_page_along(browser, tmp_pat
     trace.save(tmp_path / "run.npz")
     layer = {name: torch.tensor(trace.layers["l0"][name][0]) for name in trace.layers["l0"]}
     with serve(str(tmp_path / "run.npz")) as url:
-        with opened_page(browser, with_open_panels(url + link(step=50_000))) as page:
+        with opened_page(browser, url + link(step=50_000)) as page:
             for step in (50_000, 99_999, 0, 54_000):
                 go(page, step)
                 compare(page, layer, step)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from tests.support import oracle
-from tests.support.browser import opened_page, rerun, serve, settle, with_open_panels
+from tests.support.browser import opened_page, rerun, serve, settle
 from tests.support.step_page import compare, enter_text, go, query
 
 pytestmark = pytest.mark.browser
@@ -61,7 +61,7 @@ def upload(page: Page, path) -> None:
 def test_a_real_file_is_opened_judged_and_stepped_through(open_page, trained, tmp_path):
     model, file = trained
     torch.save(file, tmp_path / "lm.pt")
-    page = open_page("/checkpoint")
+    page = open_page("/checkpoint?net=counter&panel=*")
     upload(page, tmp_path / "lm.pt")
     expect(page.get_by_text("No serious problems found in the weights.")).to_be_visible()
     expect(page.get_by_text(re.compile("PyTorch · .* · 2 LSTM layers"))).to_be_visible()
@@ -103,7 +103,7 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(open_page
     torch.save({"weights": model.state_dict(), "extra": Hostile(tmp_path / "written")}, tmp_path / "evil.pt")
     (tmp_path / "bare.pt").write_bytes(pickle.dumps(Hostile(tmp_path / "written")))
     torch.save(model.state_dict(), tmp_path / "good.pt")
-    page = open_page("/checkpoint?panel=-none")
+    page = open_page("/checkpoint?net=counter&panel=-none")
     before = query(page)["net"]
     for name in ("evil.pt", "bare.pt"):
         upload(page, tmp_path / name)
@@ -118,7 +118,7 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_the_app_goes_on(open_page
 def test_a_file_on_the_command_line_is_what_opens(browser, trained, tmp_path):
     model, file = trained
     torch.save(file, tmp_path / "lm.ckpt")
-    with serve(str(tmp_path / "lm.ckpt")) as url, opened_page(browser, with_open_panels(url)) as page:
+    with serve(str(tmp_path / "lm.ckpt")) as url, opened_page(browser, url) as page:
         assert query(page)["net"].startswith("lm.ckpt~")
         text = query(page)["text"]
         ids = torch.tensor([[SYMBOLS.index(letter) for letter in text]])

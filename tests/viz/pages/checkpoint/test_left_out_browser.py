@@ -22,7 +22,7 @@ MENU, CHECKBOX = "The class scores are computed from", "Nothing comes between th
 def opened(open_page, module, path) -> Page:
     """The Checkpoint page with a file of the module's tensors."""
     torch.save(module.state_dict(), path)
-    page = open_page("/checkpoint")
+    page = open_page("/checkpoint?net=counter&panel=*")
     upload(page, path)
     return page
 

@@ -18,7 +18,8 @@ STEP = 9
 
 
 def link(**view: object) -> str:
-    return "/edit?" + urlencode(view)
+    """Return the address of a view of the Edit lens, with the panels that are open at first unless ``panel`` is given."""
+    return "/edit?" + urlencode({"panel": "-none"} | view)
 
 
 def shown(page: Page) -> dict[str, float]:

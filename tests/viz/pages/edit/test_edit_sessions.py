@@ -64,7 +64,7 @@ def hidden(message: str) -> np.ndarray:
 
 
 def test_fifty_sessions_each_see_their_own_edits(open_page):
-    page = open_page("/edit?net=counter")
+    page = open_page("/edit?net=counter&panel=-none")
     network = load_network("counter")
     text = network.card.default.text
     seen = set()

@@ -11,6 +11,7 @@ from models import load_network
 from models.gradients.losses import Loss, differentiate
 from models.zoo.recall import readable_recall_text
 from tests.support.browser import rerun, settle
+from tests.support.step_page import sent_frames
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +19,8 @@ LONG = readable_recall_text(40, "en", 69)
 
 
 def link(**view: str) -> str:
-    return "/gradients?" + urlencode(view)
+    """Return the address of a view of the Gradients lens, with the panels that are open at first and those of ``panel``."""
+    return "/gradients?" + urlencode({"panel": "-none"} | view)
 
 
 def norms(page: Page, group: str, net: str, quantity: str) -> np.ndarray:
@@ -69,32 +71,30 @@ def test_at_distance_40_the_first_words_gradient_is_what_training_gave(open_page
     assert found[0] / found[-1] < 1e-10
 
 
-@pytest.mark.parametrize("width", [1440, 1024])
-def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(open_page, width):
-    page = open_page(link(net="recall-lstm", text=LONG), width=width)
+def test_a_click_on_the_map_shows_that_pair_and_its_ways_without_the_server(open_page):
+    page = open_page(link(net="recall-lstm", text=LONG))
     assert pair(page, "pair_norm")[:2] == (40, 0)
     canvas = page.locator(".unrolled-gradient-heatmap canvas")
-    canvas.scroll_into_view_if_needed()
-    settle(page)
-    sent: list[dict] = []
-    wire = page.context.new_cdp_session(page)
-    wire.send("Network.enable")
-    wire.on("Network.webSocketFrameSent", lambda frame: sent.append(frame))
-    box = canvas.bounding_box()
-    canvas.click(position={"x": 64 + 0.25 * (box["width"] - 72), "y": 0.75 * (box["height"] - 44)})
     picked = page.locator('.unrolled-gradient-pair [data-quantity="pair_norm"]')
-    expect(picked).not_to_have_attribute("data-step", "0")  # drawn with the next frame
-    loss, state, value = pair(page, "pair_norm")
-    assert loss in range(28, 34) and state in range(8, 13)
-    layer = differentiate(load_network("recall-lstm"), LONG, Loss("next", step=loss)).trace.layers["rnn.l0"]
-    assert value == pytest.approx(np.linalg.norm(layer.hidden_grad[0, state]), rel=1e-3)
-    whole = pair(page, "carried_norm")[2]
-    assert whole == pytest.approx(np.linalg.norm(layer.cell_grad[0, state]), rel=1e-3)
-    straight, other = (pair(page, f"{name}_norm")[2] for name in ("straight", "other"))
-    assert abs(straight - other) <= whole * (1 + 1e-5) and whole <= (straight + other) * (1 + 1e-5)
-    page.locator(".unrolled-gradient-heatmap .unrolled-area").press("ArrowLeft")
-    expect(picked).to_have_attribute("data-step", str(state - 1))
-    assert not sent
+    for width, across, down in ((1440, 0.25, 0.75), (1024, 0.5, 0.9)):
+        page.set_viewport_size({"width": width, "height": 900})
+        canvas.scroll_into_view_if_needed()
+        settle(page)
+        with sent_frames(page) as sent:
+            box, before = canvas.bounding_box(), picked.get_attribute("data-step")
+            canvas.click(position={"x": 64 + across * (box["width"] - 72), "y": down * (box["height"] - 44)})
+            expect(picked).not_to_have_attribute("data-step", before)  # drawn with the next frame
+            loss, state, value = pair(page, "pair_norm")
+            assert abs(loss - 41 * down) < 3 and abs(state - 41 * across) < 3
+            layer = differentiate(load_network("recall-lstm"), LONG, Loss("next", step=loss)).trace.layers["rnn.l0"]
+            assert value == pytest.approx(np.linalg.norm(layer.hidden_grad[0, state]), rel=1e-3)
+            whole = pair(page, "carried_norm")[2]
+            assert whole == pytest.approx(np.linalg.norm(layer.cell_grad[0, state]), rel=1e-3)
+            straight, other = (pair(page, f"{name}_norm")[2] for name in ("straight", "other"))
+            assert abs(straight - other) <= whole * (1 + 1e-5) and whole <= (straight + other) * (1 + 1e-5)
+            page.locator(".unrolled-gradient-heatmap .unrolled-area").press("ArrowLeft")
+            expect(picked).to_have_attribute("data-step", str(state - 1))
+            assert not sent
 
 
 FIRST = '[data-group="comparison"] [data-net="untrained-lstm"][data-quantity="hidden_grad_norm"][data-step="0"]'
@@ -122,7 +122,7 @@ def test_the_curves_follow_a_knob_while_it_moves(open_page):
 
 
 def test_the_threshold_of_clipping_moves_and_above_the_norm_nothing_is_clipped(open_page):
-    page = open_page(link(net="recall-rnn"))
+    page = open_page(link(net="recall-rnn", panel="clipping"))
     slider = page.get_by_role("slider", name="Threshold θ")
     expect(page.get_by_text("Half of the gradient norm shown comes from")).to_be_visible()
     slider.press("End")

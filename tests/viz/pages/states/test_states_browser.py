@@ -13,7 +13,7 @@ from models import capture, load_network
 from models.decoding.run_network import run_network
 from models.states.pca import principal_plane
 from models.states.text_properties import text_properties
-from tests.support.browser import opened_page, serve, settle, until, with_open_panels
+from tests.support.browser import opened_page, serve, settle, until
 from tests.support.step_page import address_has
 
 pytestmark = pytest.mark.browser
@@ -134,7 +134,7 @@ def test_a_spike_of_one_step_is_seen_among_blocks_of_many(browser, tmp_path):
         module(x)
     trace.save(tmp_path / "spike.npz")
     gate = trace.layers["l0"]["input_gate"][0]
-    with serve(str(tmp_path / "spike.npz")) as url, opened_page(browser, with_open_panels(f"{url}/states")) as page:
+    with serve(str(tmp_path / "spike.npz")) as url, opened_page(browser, f"{url}/states?panel=-none") as page:
         drawn, mean, edges, places = page.evaluate(
             """() => { const store = unrolled.store("states"), { arrays } = store.trace;
                 const read = (shows) => [...unrolled.heatmapField(store, "input_gate", { shows }).array.data];
@@ -160,7 +160,7 @@ def test_a_large_run_is_shown_in_blocks_and_dragging_fetches_the_exact_numbers(b
     with torch.inference_mode(), capture(module) as trace:
         module(x)
     trace.save(tmp_path / "large.npz")
-    with serve(str(tmp_path / "large.npz")) as url, opened_page(browser, with_open_panels(f"{url}/states")) as page:
+    with serve(str(tmp_path / "large.npz")) as url, opened_page(browser, f"{url}/states?panel=-none") as page:
         plot = page.locator('.unrolled-plot[data-name="hidden"]')
         plot.scroll_into_view_if_needed()
         box = plot.bounding_box()

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from models import load_network
 from models.core.tokenize_text import display
-from tests.support.browser import opened_page, rerun, settle, until, with_open_panels
+from tests.support.browser import opened_page, rerun, settle, until
 from tests.support.step_page import (
     CLOSE,
     LAST,
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def shared(app, browser):
     """One page at the opening view for all tests that only move about in it."""
-    with opened_page(browser, with_open_panels(app)) as page:
+    with opened_page(browser, app + link(panel="units_at_all_steps")) as page:
         yield page
 
 
@@ -56,7 +56,7 @@ def opening(shared):
 def test_the_first_load_shows_the_first_network_at_its_interesting_step(opening):
     assert query(opening) == {
         "net": "python-lm", "text": OPENING.text, "layer": OPENING.layer, "unit": str(OPENING.unit),
-        "step": str(OPENING.step), "quantity": OPENING.quantity, "lang": "en", "panel": "*",
+        "step": str(OPENING.step), "quantity": OPENING.quantity, "lang": "en", "panel": "units_at_all_steps",
     }  # fmt: skip
     assert step_of(opening) == OPENING.step and unit_of(opening) == OPENING.unit
     compare(opening, computed("python-lm", OPENING.text)[0][OPENING.layer], OPENING.step)
