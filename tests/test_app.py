@@ -20,15 +20,13 @@ def switch(page: Page, language: str) -> None:
     rerun(page, page.get_by_role("radio", name=language).or_(page.get_by_role("button", name=language)).first.click)
 
 
-def test_the_root_is_the_first_lens_with_its_view_in_the_address(open_page):
-    page = open_page(DEFAULT)
-    expect(page).to_have_title(re.compile("Step|Unrolled"))
-    assert {"net", "text", "layer", "unit", "step", "lang"} <= query(page).keys()
-
-
 @pytest.mark.parametrize(("locale", "lang", "link"), [("en-US", "en", "Copy link"), ("ko-KR", "ko", "링크 복사")])
-def test_the_browsers_language_is_the_pages(open_page, locale, lang, link):
+def test_the_root_is_the_first_lens_in_the_browsers_language_with_its_view_in_the_address(
+    open_page, locale, lang, link
+):
     page = open_page(DEFAULT, locale=locale)
+    expect(page).to_have_title(re.compile("Step|Unrolled" if lang == "en" else "Unrolled"))
+    assert {"net", "text", "layer", "unit", "step", "lang"} <= query(page).keys()
     assert query(page)["lang"] == lang
     expect(page.get_by_role("button", name=link)).to_be_visible()
 
@@ -52,24 +50,14 @@ def test_nonsense_in_a_link_is_named_and_the_page_still_stands(open_page):
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_colours_of_the_system(open_page, scheme):
-    page = open_page(DEFAULT, scheme=scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1024)])
+def test_the_page_has_the_colours_of_the_system_and_is_not_wider_than_the_window(open_page, scheme, width):
+    page = open_page(DEFAULT, scheme=scheme, width=width)
     red = page.evaluate("""getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor""")
     brightness = int(re.findall(r"\d+", red)[0])
     assert brightness > 200 if scheme == "light" else brightness < 60
-
-
-@pytest.mark.parametrize("width", [1440, 1024])
-def test_nothing_is_wider_than_the_window(open_page, width):
-    page = open_page(DEFAULT, width=width)
-    assert (
-        page.evaluate("""(() => {
-        const main = document.querySelector('[data-testid="stMain"]');
-        return main.scrollWidth - main.clientWidth;
-    })()""")
-        <= 0
-    )
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("(main) => main.scrollWidth - main.clientWidth") <= 0
 
 
 def test_the_menus_show_what_is_looked_at_on_every_page(open_page):

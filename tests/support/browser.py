@@ -320,6 +320,17 @@ def late_answers(page: Page, act: Callable[[], object]) -> Iterator[None]:
     settle(page)
 
 
+def show_dark(page: Page, *, width: int) -> None:
+    """Change the system's colours to dark and the window's width, and wait until the page is settled."""
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": width, "height": page.viewport_size["height"]})
+    settle(page)
+    page.wait_for_function(
+        """() => getComputedStyle(document.querySelector('[data-testid="stApp"]')).colorScheme === "dark" """
+    )
+    settle(page)
+
+
 def requests(page: Page) -> int:
     """Return how many runs of the script the page has requested since it was loaded."""
     return page.evaluate("streamlitRuns.requested")

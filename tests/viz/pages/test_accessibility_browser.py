@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from models.training.training_loop import train
 from models.training.training_options import TrainingOptions
 from tests.support.accessibility import axe_violations, layout_faults, show_all
-from tests.support.browser import opened_page, rerun, serve, settle, until
+from tests.support.browser import opened_page, rerun, serve, show_dark, until
 from tests.support.specimens import specimens
 
 PAGES = {
@@ -19,7 +19,7 @@ PAGES = {
     "edit": "/edit?net=counter&panel=*&edits=rnn.l0.forget_gate@9=0",
     "attention": "/attention?net=dates-dot&text=4 May 2024&panel=*&attend=temperature=0.5",
     "train": "/train?run=run&panel=*",
-    "checkpoint": "/checkpoint?panel=*",
+    "checkpoint": "/checkpoint?net=counter&panel=*",
     "layer": "/layer?panel=*",
     "language": "/language?panel=*",
     "lessons": "/lessons",
@@ -57,12 +57,7 @@ def test_a_lens_is_for_every_reader(lenses, browser, name):
         until(page, lambda: _is(layout_faults(page, FINGER), []))
         until(page, lambda: _is(axe_violations(page), []))
 
-        page.emulate_media(color_scheme="dark")
-        page.set_viewport_size({"width": 1440, "height": page.viewport_size["height"]})
-        settle(page)
-        page.wait_for_function(
-            "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === 'dark'"
-        )
+        show_dark(page, width=1440)
         until(page, lambda: _is(axe_violations(page), []))
 
 

@@ -50,7 +50,7 @@ def hostile_file() -> bytes:
 
 @pytest.mark.slow
 def test_hostile_names_make_no_element_no_request_and_no_script_on_any_lens(open_page, app):
-    page = open_page("/checkpoint?net=counter&panel=*")
+    page = open_page("/checkpoint")
     asked, dialogs = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
