@@ -31,8 +31,8 @@ from viz.download_links import keep_links
 from viz.page_turns import take_turns
 from viz.pages import LENSES
 from viz.reader_cookie import ReaderCookie
+from viz.rooms.choose_store import room_store
 from viz.rooms.room_routes import room_routes
-from viz.rooms.room_store import room_store
 from viz.static_assets import StaticAssets, preload_links
 from viz.uploads import limit_uploads
 

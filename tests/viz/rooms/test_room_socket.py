@@ -13,9 +13,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from tests.viz.rooms.test_room_question import CHOICES
 from viz.rooms import room_hub, room_routes, room_socket
+from viz.rooms.memory_store import MemoryStore
 from viz.rooms.redis_store import RedisStore
 from viz.rooms.room_keys import derive_keys
-from viz.rooms.room_store import MemoryStore
 
 KEY = "0123456789abcdef" * 2
 VIEW = {"address": "/?net=counter&step=3", "at": {"player": {"step": 3, "unit": 1}}}

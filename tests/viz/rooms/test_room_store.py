@@ -7,10 +7,11 @@ import subprocess
 
 import pytest
 
-from viz.rooms import redis_store, room_store
+from viz.rooms import memory_store, redis_store
+from viz.rooms.choose_store import room_store
+from viz.rooms.memory_store import MemoryStore
 from viz.rooms.redis_store import RedisStore
-from viz.rooms.room_store import REDIS, MemoryStore
-from viz.rooms.room_store import room_store as store_of_process
+from viz.rooms.room_store import REDIS
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_letters_belong_to_one_room_and_the_old_ones_end(run):
 
 
 def test_wrong_letters_end_those_of_the_rooms_that_were_open(run, monkeypatch):
-    for module in (room_store, redis_store):
+    for module in (memory_store, redis_store):
         monkeypatch.setattr(module, "MAX_WRONG_LETTERS", 3)
 
     async def check(one, other):
@@ -105,7 +106,7 @@ def test_wrong_letters_end_those_of_the_rooms_that_were_open(run, monkeypatch):
 
 
 def test_groups_and_rooms_are_bounded(run, monkeypatch):
-    for module in (room_store, redis_store):
+    for module in (memory_store, redis_store):
         monkeypatch.setattr(module, "MAX_ROOMS", 2)
 
     async def check(one, other):
@@ -122,7 +123,7 @@ def test_groups_and_rooms_are_bounded(run, monkeypatch):
 
 
 def test_rooms_without_a_teacher_end_after_a_while(run, monkeypatch):
-    for module in (room_store, redis_store):
+    for module in (memory_store, redis_store):
         monkeypatch.setattr(module, "LIFE_SECONDS", 1)
 
     async def check(one, other):
@@ -149,9 +150,9 @@ def test_messages_reach_every_subscriber_in_order(run):
 
 def test_the_environment_names_the_server(monkeypatch, redis_address):
     monkeypatch.delenv(REDIS, raising=False)
-    assert isinstance(store_of_process(), MemoryStore)
+    assert isinstance(room_store(), MemoryStore)
     monkeypatch.setenv(REDIS, redis_address)
-    assert isinstance(store_of_process(), RedisStore)
+    assert isinstance(room_store(), RedisStore)
     monkeypatch.setenv(REDIS, "http://elsewhere")
     with pytest.raises(ValueError, match="not the address of a Redis server"):
-        store_of_process()
+        room_store()
