@@ -27,7 +27,7 @@ from models.networks.input_limit import MAX_INPUT_STEPS
 from models.networks.network import Network
 from models.states.span_selectivity import THRESHOLD
 from models.states.text_properties import PROPERTIES
-from models.training.cancelled_calls import end_if_cancelled
+from models.training.call_progress import report_progress
 from models.training.dask_cluster import local_cluster, named_cluster
 
 SHARD_ELEMENTS = 25 << 20
@@ -328,16 +328,11 @@ def _complete(folder: Path, progress: Progress) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def build_in_worker(network: Network, documents: tuple[Document, ...], folder: str, options: IndexOptions) -> None:
-    """Build an index in a worker of the queue of trainings; it ends early when its future is cancelled."""
-    build_index(network, documents, folder, options, scheduler="here", progress=lambda _state: end_if_cancelled())
+def build_in_worker(network: Network, documents: tuple[Document, ...], folder: str, options: IndexOptions) -> str:
+    """Build an index in a worker of the queue of trainings, with reports of its progress; return its folder."""
 
+    def report(state: BuildProgress) -> None:
+        report_progress(state.done / state.steps if state.steps else 0.0)
 
-def built_share(folder: Path) -> float:
-    """Return the share of an index that is there, from 0 to 1; 0 while its tokens are read."""
-    try:
-        about = CorpusIndex(folder, complete=False).about
-    except Problem:
-        return 0.0
-    count = math.ceil(about["steps"] / about["shard_steps"])
-    return 1.0 if about["status"] == COMPLETE else len(list((folder / WORK).glob("*.json"))) / count
+    build_index(network, documents, folder, options, scheduler="here", progress=report)
+    return folder

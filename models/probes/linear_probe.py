@@ -3,8 +3,9 @@ current token would give (Alain and Bengio 2017; Zhang and Bowman 2018; Hewitt a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class ProbeScores:
         classes: the categories; of numbers empty.
         train: the probe's score on the documents that it was trained on.
         test: its score on the test documents.
-        baseline: the score of the most frequent category of the training documents, or of the mean of the numbers.
+        baseline: the score of the most frequent category of the test documents, or of their mean: no constant has a higher one.
         shuffled: the score of the same probe trained and tested on shuffled labels.
         token: the score of the current token alone: each token's most frequent label, or mean, in the training documents;
             None if tokens were not given.
@@ -82,6 +83,7 @@ def linear_probe(
     numeric: bool | None = None,
     max_steps: int | None = MAX_STEPS,
     seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> ProbeScores:
     """Return what a linear probe reads of a label from the state, with its controls.
 
@@ -95,6 +97,7 @@ def linear_probe(
         numeric: whether labels are numbers; None for True if they are floats.
         max_steps: the largest number of steps, of documents drawn at random; None for all.
         seed: of the random numbers.
+        progress: called with the share of the work that is done.
 
     Raises:
         Problem: there are too few documents, one category or too many, or a state is not finite.
@@ -112,37 +115,42 @@ def linear_probe(
         codes = np.unique(tokens, return_inverse=True)[1]
         sets.append(control_labels(values, codes, parts, len(classes), random))
         token_guess = token_predictions(values, codes, parts, len(classes))
+    fits, done = len(sets) + 1 + len(untrained), count(1)
+
+    def fitted() -> None:
+        progress(next(done) / fits)
+
     scale = state_scale(states, parts.train, values, len(classes))
     unit = int(scale.explained.argmax())
     alone = UnitColumn(states, unit)
     if numeric:
-        fitted = fit_numbers(states, parts.train, [*sets, values], scale, [*([None] * len(sets)), unit])
-        predicted = predict_rows(states, parts.test, fitted, scale)
+        models = fit_numbers(states, parts.train, [*sets, values], scale, [*([None] * len(sets)), unit])
+        predicted = predict_rows(states, parts.test, models, scale)
     else:
-        fitted = fit_classes(states, parts.train, sets, scale, seed)
-        predicted = predict_rows(states, parts.test, fitted, scale)
+        models = fit_classes(states, parts.train, sets, scale, seed, fitted)
+        predicted = predict_rows(states, parts.test, models, scale)
         own = state_scale(alone, parts.train, values, len(classes))
-        predicted += predict_rows(alone, parts.test, fit_classes(alone, parts.train, [values], own, seed), own)
-    on_train = predict_rows(states, parts.train, fitted[:1], scale)[0]
+        predicted += predict_rows(alone, parts.test, fit_classes(alone, parts.train, [values], own, seed, fitted), own)
+    on_train = predict_rows(states, parts.train, models[:1], scale)[0]
     counts = document_counts(parts.group_count, seed)
 
     def scored(truth: np.ndarray, guess: np.ndarray) -> Resampled:
         return resampled_score(counts, parts, truth[parts.test], guess, numeric)
 
     test, shuffled, *control = [scored(truth, guess) for truth, guess in zip(sets, predicted, strict=False)]
-    constant = values[parts.train].mean() if numeric else np.bincount(values[parts.train]).argmax()
+    own_test = values[parts.test]
+    constant = own_test.mean() if numeric else np.bincount(own_test).argmax()
     baseline = scored(values, np.full(len(parts.test), constant))
     token = None if token_guess is None else scored(values, token_guess)
     raw = []
     for each in untrained:
         check_steps(each, labels=labels)
         own = state_scale(each, parts.train, values, len(classes))
-        fits = (
-            fit_numbers(each, parts.train, [values], own, [None])
-            if numeric
-            else fit_classes(each, parts.train, [values], own, seed)
-        )
-        raw.append(scored(values, predict_rows(each, parts.test, fits, own)[0]))
+        if numeric:
+            models = fit_numbers(each, parts.train, [values], own, [None])
+        else:
+            models = fit_classes(each, parts.train, [values], own, seed, fitted)
+        raw.append(scored(values, predict_rows(each, parts.test, models, own)[0]))
     readable, verdict = probe_verdict(test, baseline, shuffled, raw, token, numeric, parts.documents[1])
     selectivity = test - control[0] if control else None
     return ProbeScores(

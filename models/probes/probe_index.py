@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from models.core.messages import Problem
-from models.core.seeded_random import seeded_random
-from models.corpus.build_index import BuildProgress, IndexOptions, build_index
+from models.core.messages import Sentence
+from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
-from models.corpus.network_hash import network_hash
-from models.corpus.read_sources import Document
 from models.networks.network import Network
 from models.probes.linear_probe import ProbeScores, linear_probe
+from models.probes.probed_steps import ProbedSteps, probed_steps
+from models.probes.state_rows import states_at
 from models.probes.unit_agreement import UnitAgreement, unit_agreement
-from models.training.cancelled_calls import end_if_cancelled
+from models.probes.untrained_states import untrained_copy, untrained_states
+from models.training.call_progress import report_progress
+from models.training.training_loop import one_thread
 
 UNTRAINED = 3
 """Untrained copies of the network: two of them differ too, and one does not show by how much."""
@@ -36,16 +32,59 @@ class AnnotationProbe:
         scores: of a linear probe of the whole state.
         agreement: of single units, if the annotation is 0 or 1; else None.
         untrained: the number of untrained networks that were compared.
+        steps: the number of steps that were used, and that of the corpus.
+        note: the sentence that says that texts were divided, or None.
     """
 
     name: str
     scores: ProbeScores
     agreement: UnitAgreement | None
     untrained: int
+    steps: tuple[int, int]
+    note: Sentence | None
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedStates:
+    """The states of a network, and of untrained copies of it, at the n steps of a corpus that probes use.
+
+    Attributes:
+        states: (n, H) float32.
+        untrained: (n, H) float32 each.
+        labels: (n), the annotation: floats, or strings with None where there is none.
+        is_truth: whether it is 0 or 1 everywhere.
+        tokens: (n) int, or None of a network of numbers.
+        chosen: which steps of the index they are.
+    """
+
+    states: np.ndarray
+    untrained: list[np.ndarray]
+    labels: np.ndarray
+    is_truth: bool
+    tokens: np.ndarray | None
+    chosen: ProbedSteps
+
+
+@dataclass(frozen=True, eq=False)
+class _CheckedRows:
+    """The states (N, H) of an index, of which a missing chunk is a problem instead of zeros."""
+
+    array: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        return self.array.chunks
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        return read_part(self.array, (rows, slice(None)))
 
 
 def probe_annotation(network: Network, folder: str, layer: str, quantity: str, name: str) -> AnnotationProbe:
-    """Probe an annotation of a corpus; it ends early where its task is cancelled.
+    """Probe an annotation of a corpus; as a call in a worker it reports its progress and can be cancelled.
 
     Args:
         network: that the index was made with.
@@ -54,59 +93,69 @@ def probe_annotation(network: Network, folder: str, layer: str, quantity: str, n
         name: of the annotation.
 
     Raises:
-        Problem: the index has no such states or annotation, or there are too few documents to train and test on.
+        Problem: the index has no such states or annotation, or there are too few texts to train and test on.
     """
-    index = CorpusIndex(folder)
-    index.check_network(network)
-    states = index.states(layer, quantity)
-    values = index.read(f"annotations/{name}", slice(None))
-    labels = index.array(f"annotations/{name}").attrs.get("labels")
-    present = values[np.isfinite(values)]
-    is_truth = labels is None and bool(np.isin(present, (0, 1)).all())
-    given: np.ndarray = values
-    if labels is not None:
-        given = np.array([label or None for label in labels], dtype=object)[values]
-    documents = index.document_numbers(np.arange(index.steps))
-    tokens = None if index.vocabulary is None else index.read("tokens", slice(None))
-    with untrained_states(index, network, layer, quantity) as untrained:
-        scores = linear_probe(
-            states, given, documents, tokens=tokens, untrained=untrained, numeric=labels is None and not is_truth
+    from threadpoolctl import threadpool_limits
+
+    with one_thread(), threadpool_limits(1):  # on a busy machine a second one costs ten times more than it saves
+        return _probe(network, CorpusIndex(folder), layer, quantity, name)
+
+
+def _probe(network: Network, index: CorpusIndex, layer: str, quantity: str, name: str) -> AnnotationProbe:
+    data = annotated_states(network, index, layer, quantity, name, 0.35)
+    told = Sentence("probes are trained")
+    scores = linear_probe(
+        data.states,
+        data.labels,
+        data.chosen.texts,
+        tokens=data.tokens,
+        untrained=data.untrained,
+        numeric=data.labels.dtype.kind == "f" and not data.is_truth,
+        max_steps=None,
+        progress=lambda share: report_progress(0.35 + 0.5 * share, told),
+    )
+    agreement = None
+    if data.is_truth:
+        agreement = unit_agreement(
+            data.states,
+            data.labels,
+            data.chosen.texts,
+            untrained=data.untrained,
+            progress=lambda share: report_progress(0.85 + 0.15 * share, Sentence("single units are compared")),
         )
-        agreement = unit_agreement(states, values, documents, untrained=untrained) if is_truth else None
-    return AnnotationProbe(name, scores, agreement, len(untrained))
+    steps = len(data.chosen.rows), index.steps
+    return AnnotationProbe(name, scores, agreement, len(data.untrained), steps, data.chosen.note)
 
 
-def untrained_copy(network: Network, seed: int) -> Network | None:
-    """Return the network with new random weights, or None if a part of it cannot be initialized anew."""
-    module = copy.deepcopy(network.module)
-    with seeded_random(seed):
-        for part in module.modules():
-            reset = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()
-    changed = replace(network, module=module.eval())
-    kept = dict(network.module.named_parameters())
-    same = any(bool((each == kept[name]).all()) and each.numel() > 1 for name, each in module.named_parameters())
-    return None if same or network_hash(changed) == network_hash(network) else changed
+def annotated_states(
+    network: Network, index: CorpusIndex, layer: str, quantity: str, name: str, share: float
+) -> AnnotatedStates:
+    """Read the states of a part of a corpus with an annotation, and compute those of untrained copies of the network.
 
+    Args:
+        network: that the index was made with.
+        index: of the corpus.
+        layer, quantity: whose states.
+        name: of the annotation.
+        share: of the whole work, for its reports.
 
-@contextmanager
-def untrained_states(index: CorpusIndex, network: Network, layer: str, quantity: str) -> Iterator[list[Any]]:
-    """Return the states (N, H) of untrained copies of a network at the tokens of an index; fewer if there are none."""
+    Raises:
+        Problem: as of ``probe_annotation``.
+    """
+    index.check_network(network)
+    values = index.read(f"annotations/{name}", slice(None))
+    names = index.array(f"annotations/{name}").attrs.get("labels")
+    chosen = probed_steps(index, np.isfinite(values) if names is None else values > 0)
+    labels: np.ndarray = values[chosen.rows]
+    is_truth = names is None and bool(np.isin(labels[np.isfinite(labels)], (0, 1)).all())
+    if names is not None:
+        labels = np.array([label or None for label in names], dtype=object)[labels]
+    report_progress(0, Sentence("states of the corpus are read"))
+    states = states_at(_CheckedRows(index.states(layer, quantity)), chosen.rows)
+    tokens = None if index.vocabulary is None else index.read("tokens", chosen.rows)
     copies = [each for seed in range(UNTRAINED) if (each := untrained_copy(network, seed)) is not None]
-    documents = [Document(str(number), index.document_text(number)) for number in range(len(index.document_starts) - 1)]
-    options = IndexOptions(layers=(layer,), quantities=(quantity,), longest=index.about["longest"])
-    with TemporaryDirectory(prefix="unrolled-untrained-") as folder:
-        found = []
-        for number, each in enumerate(copies):
-            built = build_index(
-                each, documents, Path(folder) / str(number), options, scheduler="here", progress=_checked
-            )
-            if built.steps != index.steps:
-                raise Problem("The untrained networks read other tokens than the index has. Build the index again.")
-            found.append(built.states(layer, quantity))
-        yield found
-
-
-def _checked(_state: BuildProgress) -> None:
-    end_if_cancelled()
+    told = Sentence("untrained networks read the corpus")
+    untrained = untrained_states(
+        copies, index, layer, quantity, chosen.rows, lambda part: report_progress(share * (0.1 + 0.9 * part), told)
+    )
+    return AnnotatedStates(states, untrained, labels, is_truth, tokens, chosen)

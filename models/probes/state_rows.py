@@ -12,7 +12,7 @@ from models.core.messages import Problem
 from models.training.cancelled_calls import end_if_cancelled
 
 CHUNK_NUMBERS = 1 << 21
-"""The number of values that are in memory at a time: 8 MB as float32."""
+"""The number of values that are in memory at a time: 8 MB as float32; of an array with larger chunks a chunk."""
 
 
 class StateArray(Protocol):
@@ -61,7 +61,7 @@ def row_chunks(
         Problem: a state is not finite.
         CancelledError: the task was cancelled.
     """
-    length = max(1, CHUNK_NUMBERS // max(states.shape[1], 1))
+    length = max(1, CHUNK_NUMBERS // max(states.shape[1], 1), getattr(states, "chunks", (0,))[0])  # once each
     starts = np.arange(0, states.shape[0], length)
     edges = np.searchsorted(rows, np.append(starts, states.shape[0]))
     chunks = np.flatnonzero(np.diff(edges))

@@ -6,7 +6,7 @@ than those that the threshold is chosen on, and against what the best of all uni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,7 @@ def unit_agreement(
     untrained: Sequence[StateArray] = (),
     max_steps: int = MAX_STEPS,
     seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> UnitAgreement:
     """Return how well each unit agrees with a hypothesis.
 
@@ -109,6 +110,7 @@ def unit_agreement(
             two random networks differ too, and one does not show by how much.
         max_steps: the largest number of steps, of documents drawn at random; fewer if they do not fit into memory.
         seed: of the random numbers.
+        progress: called with the share of the work that is done.
 
     Raises:
         Problem: there are too few documents, the hypothesis does not vary, or a state is not finite.
@@ -126,7 +128,10 @@ def unit_agreement(
     p_value, chance_correlation, chance_f1 = units.chance(documents, seed)
     unit = units.best
     score = abs(units.correlation.at(unit))
-    others = [_Units(each, truth, parts, counts) for each in untrained]
+    others = []
+    for each in untrained:
+        progress((1 + len(others)) / (1 + len(untrained)))
+        others.append(_Units(each, truth, parts, counts))
     their_r = [abs(each.correlation.at(each.best)) for each in others]
     highest = max(their_r, key=lambda each: float(each.value), default=None)
     by_chance = bool(p_value[unit] > SIGNIFICANCE or units.train_correlation[unit] * units.correlation.value[unit] <= 0)

@@ -20,6 +20,6 @@ class InlineQueue:
 
 def train_inline() -> None:
     """Let the Language lens train in this process."""
-    from viz.pages.language import corpus_store
+    from models.training import queued_calls
 
-    corpus_store.shared_queue = InlineQueue
+    queued_calls.shared_queue = InlineQueue

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from threading import Lock
-from typing import Any
 
 from models.core.messages import Problem
 from models.language.corpus import read_corpus
@@ -17,7 +16,7 @@ from models.language.neural_models import MODEL_KINDS, ModelKind, TrainedLanguag
 from models.language.smoothing import Smoothing
 from models.language.train_language_model import train_language_model
 from models.language.word_vectors import VectorKind, WordVectors, train_word_vectors
-from models.training.run_queue import shared_queue
+from models.training.queued_calls import QueuedCalls
 
 MAX_STORED, MAX_CORPORA = 8_000_000, 64
 """Words of all corpora that are kept, and their number; the newest is kept always."""
@@ -29,14 +28,13 @@ class CountedCorpus:
     Attributes:
         digest: the hash of its text.
         counts: its counts.
+        calls: the trainings on it, by kind of network or (kind of vectors, window).
     """
 
     def __init__(self, digest: str, counts: CorpusCounts) -> None:
         self.digest, self.counts = digest, counts
         self._scores: dict[tuple[Smoothing, int], HeldOutScore] = {}
-        self._trained: dict[Hashable, Any] = {}
-        self._futures: dict[Hashable, Any] = {}
-        self._lock = Lock()
+        self.calls = QueuedCalls()
 
     @cached_property
     def held(self) -> HeldOut:
@@ -59,54 +57,21 @@ class CountedCorpus:
 
     def train_network(self, kind: ModelKind) -> None:
         """Start the training of a network in another process, unless it was started. Raises Problem: too many wait."""
-        self._start(kind, train_language_model, kind)
+        self.calls.start(kind, train_language_model, self.counts.corpus, kind)
 
     def train_vectors(self, kind: VectorKind, window: int) -> None:
         """Start the training of word vectors likewise. Raises Problem: too many wait."""
-        self._start((kind, window), train_word_vectors, kind, window)
+        self.calls.start((kind, window), train_word_vectors, self.counts.corpus, kind, window)
 
     @property
     def networks(self) -> dict[ModelKind, TrainedLanguageModel]:
         """The trained networks, by kind. Raises Problem: a training failed."""
-        found = {kind: self._result(kind) for kind in MODEL_KINDS}
+        found = {kind: self.calls.result(kind) for kind in MODEL_KINDS}
         return {kind: each for kind, each in found.items() if each is not None}
 
     def vectors(self, kind: VectorKind, window: int) -> WordVectors | None:
         """Return trained word vectors, or None. Raises Problem: their training failed."""
-        return self._result((kind, window))
-
-    def is_training(self, *keys: Hashable) -> bool:
-        """Return whether one of these trainings has been started and has not ended: kinds of networks, (kind, window)."""
-        return any(key in self._futures and not self._futures[key].done() for key in keys)
-
-    def stop_training(self, *keys: Hashable) -> None:
-        """Cancel those of these trainings that have not ended; they may be started again."""
-        with self._lock:
-            running = [key for key in keys if self.is_training(key)]
-            futures = [self._futures.pop(key) for key in running]
-        for future in futures:
-            future.cancel()
-
-    def _start(self, key: Hashable, function: Callable[..., Any], *arguments: Any) -> None:
-        with self._lock:
-            if key not in self._trained and key not in self._futures:
-                self._futures[key] = shared_queue().compute(function, self.counts.corpus, *arguments)
-
-    def _result(self, key: Hashable) -> Any:
-        """Return the result of a training that has ended, else None; a failed one is reported once, and may be repeated."""
-        with self._lock:
-            future = self._futures.get(key)
-            if future is not None and future.done():
-                del self._futures[key]
-                problem = future.exception() if not future.cancelled() else None
-                if isinstance(problem, Problem):
-                    raise problem
-                if problem is not None or future.cancelled():
-                    raise Problem(
-                        "The process that trained on this corpus ended before it had finished. Start it again."
-                    )
-                self._trained[key] = future.result()
-            return self._trained.get(key)
+        return self.calls.result((kind, window))
 
 
 _stored: OrderedDict[str, CountedCorpus] = OrderedDict()

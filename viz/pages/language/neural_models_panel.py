@@ -25,6 +25,7 @@ from models.language.train_language_model import check_trainable
 from viz.colours import CURVES, KIND, Theme
 from viz.figures.training_curves import TrainingCurve, training_curves
 from viz.i18n import _, ngettext
+from viz.pages.call_note import call_note
 from viz.pages.language.corpus_store import CountedCorpus
 from viz.pages.language.language_controls import LanguageView, method_titles
 from viz.pages.language.smoothing_panel import perplexity_text
@@ -32,9 +33,6 @@ from viz.pages.language.train_on_corpus import train_on_corpus
 from viz.pages.page_elements import caption, chart, dense_table, page_theme, show_problem
 from viz.pages.panels import panel
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
-
-PERIOD = 1.0
-"""Seconds between two looks whether a training has ended."""
 
 STARTED = "language_started_trainings"
 """In the session state: the trainings that this reader started and may stop, as (digest of the corpus, key)."""
@@ -92,7 +90,7 @@ def _networks(view: LanguageView) -> None:
 def _training(view: LanguageView) -> None:
     """Show the button that starts the training of all networks, or that they are being trained."""
     counted = view.counted
-    if counted.is_training(*MODEL_KINDS):
+    if counted.calls.is_running(*MODEL_KINDS):
         training_note(counted, MODEL_KINDS)
         return
     if st.button(
@@ -122,18 +120,8 @@ def starting(counted: CountedCorpus, keys: Sequence[Hashable]) -> Iterator[None]
 def training_note(counted: CountedCorpus, keys: Sequence[Hashable]) -> None:
     """Show that a training goes on, to its reader with a button to stop it, and run the page again once it has ended."""
     is_own = any((counted.digest, key) in st.session_state.get(STARTED, ()) for key in keys)
-
-    def wait() -> None:
-        if not counted.is_training(*keys):
-            st.rerun(scope="app")
-        st.markdown(
-            ":material/hourglass_top: " + _("Training in another process; the page shows the result by itself …")
-        )
-        if is_own and st.button(_("Stop"), icon=":material/stop:", key=f"language_stop_{keys[0]}"):
-            counted.stop_training(*keys)
-            st.rerun(scope="app")
-
-    st.fragment(wait, run_every=PERIOD)()
+    text = _("Training in another process; the page shows the result by itself …")
+    call_note(counted.calls, keys, text, key=f"language_stop_{keys[0]}", can_stop=is_own)
 
 
 def _comparison(view: LanguageView, networks: dict[ModelKind, TrainedLanguageModel]) -> None:

@@ -127,7 +127,7 @@ def word_vectors_panel(view: LanguageView) -> None:
         found = {kind: vectors for kind in VECTOR_KINDS if (vectors := counted.vectors(kind, window)) is not None}
         keys = [(kind, window) for kind in VECTOR_KINDS]
         if len(found) < len(VECTOR_KINDS):
-            if counted.is_training(*keys):
+            if counted.calls.is_running(*keys):
                 training_note(counted, keys)
             elif st.button(
                 _("Train CBOW, skip-gram and FastText"),

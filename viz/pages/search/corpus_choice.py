@@ -13,8 +13,9 @@ from models.corpus.read_sources import Document, read_documents
 from models.networks.network import Network
 from viz.escape import escape_markdown, file_name
 from viz.i18n import _, ngettext
+from viz.pages.call_note import call_note
 from viz.pages.page_elements import caption, show_problem
-from viz.pages.search.index_store import StoredIndex, find_index, forget_index, start_index
+from viz.pages.search.index_store import find_index, index_key, start_index
 from viz.pages.search.sample_corpora import sample_documents
 from viz.pages.view_widgets import view_buttons
 from viz.session import Session
@@ -44,19 +45,16 @@ def chosen_index(session: Session, network: Network) -> CorpusIndex | None:
         if not documents:
             st.markdown(_("Type or upload texts: the network reads them, and its states at every token are searched."))
             return None
-        stored = find_index(network, documents)
+        key = index_key(network, documents)
+        stored = find_index(key)
         if stored is None:
             if kind == "own" and not st.button(_("Build the index"), key="search_build", type="primary"):
                 return None
             with st.spinner(_("The network reads the corpus …")):
-                stored = start_index(network, documents)
-        try:
-            index = stored.result()
-        except Problem:
-            forget_index(network, documents)
-            raise
+                stored = start_index(network, documents, key)
+        index = stored.result()
         if index is None:
-            _show_building(stored, network, documents)
+            call_note(stored.builds, [key], _("The network reads the corpus …"), key="search_stop")
             return None
     except Problem as problem:
         show_problem(problem)
@@ -107,19 +105,6 @@ def _own_documents() -> tuple[Document, ...]:
                 for document in read_documents(str(path))
             ]
     return tuple(found)
-
-
-def _show_building(stored: StoredIndex, network: Network, documents: tuple[Document, ...]) -> None:
-    @st.fragment(run_every=1.0)
-    def show() -> None:
-        if stored.future is None or stored.future.done():
-            st.rerun()
-        st.progress(stored.share, _("The network reads the corpus: {share:.0%}").format(share=stored.share))
-
-    show()
-    if st.button(_("Stop"), key="search_stop"):
-        forget_index(network, documents)
-        st.rerun()
 
 
 def _describe(index: CorpusIndex) -> None:

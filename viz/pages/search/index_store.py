@@ -9,15 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
 
 from models.core.messages import Problem
-from models.corpus.build_index import IndexOptions, build_in_worker, build_index, built_share
+from models.corpus.build_index import IndexOptions, build_in_worker, build_index
 from models.corpus.corpus_index import CorpusIndex
 from models.corpus.network_hash import network_hash
 from models.corpus.read_sources import Document
 from models.networks.network import Network
-from models.training.run_queue import shared_queue
+from models.training.queued_calls import QueuedCalls
 
 AT_ONCE = 40_000
 """Characters of a corpus up to which its index is built while the page waits."""
@@ -31,18 +30,21 @@ MAX_INDEXES = 12
 OPTIONS = IndexOptions(quantities=("hidden", "cell"))
 
 
+_builds = QueuedCalls()
+
+
 @dataclass(eq=False)
 class StoredIndex:
     """An index, built or being built.
 
     Attributes:
+        key: of the index, as of ``index_key``.
         folder: of the index; it is removed with this object.
-        future: of its build in the queue, while it is needed.
         index: once it is complete.
     """
 
+    key: str
     folder: TemporaryDirectory[str] = field(repr=False)
-    future: Any = None
     index: CorpusIndex | None = None
 
     @property
@@ -51,19 +53,13 @@ class StoredIndex:
         return Path(self.folder.name) / "index"
 
     @property
-    def share(self) -> float:
-        """The share that is built, from 0 to 1."""
-        return built_share(self.path)
+    def builds(self) -> QueuedCalls:
+        """The builds, of which this one is under its key."""
+        return _builds
 
     def result(self) -> CorpusIndex | None:
         """Return the index, or None while it is being built. Raises Problem: it could not be built."""
-        if self.index is None and self.future is not None and self.future.done():
-            future, self.future = self.future, None
-            error = None if future.cancelled() else future.exception()
-            if isinstance(error, Problem):
-                raise error
-            if error is not None or future.cancelled():
-                raise Problem("The index was not built to its end. Build it again.")
+        if self.index is None and _builds.result(self.key) is not None:
             self.index = CorpusIndex(self.path)
         return self.index
 
@@ -72,26 +68,34 @@ _stored: OrderedDict[str, StoredIndex] = OrderedDict()
 _lock, _building = Lock(), Lock()
 
 
-def corpus_digest(documents: Sequence[Document]) -> str:
-    """Return the hash of a corpus."""
-    digest = sha256()
+def index_key(network: Network, documents: Sequence[Document]) -> str:
+    """Return the hash of a network and a corpus, by which their index is known."""
+    digest = sha256(_network_hash(network).encode())
     for each in documents:
-        digest.update(repr((each.source, sorted(each.annotations.items()))).encode("utf-8", "replace"))
-        digest.update(each.text.encode("utf-8", "replace"))
+        digest.update(repr((each.source, len(each.text), sorted(each.annotations.items()))).encode("utf-8", "replace"))
+        digest.update(each.text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def find_index(network: Network, documents: Sequence[Document]) -> StoredIndex | None:
-    """Return the index of a corpus, if its build was started."""
+def find_index(key: str) -> StoredIndex | None:
+    """Return an index by its key, if its build was started and not stopped."""
     with _lock:
-        found = _stored.get(_key(network, documents))
+        found = _stored.get(key)
+        if found is not None and found.index is None and not _builds.is_known(key):
+            del _stored[key]
+            return None
         if found is not None:
-            _stored.move_to_end(_key(network, documents))
+            _stored.move_to_end(key)
         return found
 
 
-def start_index(network: Network, documents: Sequence[Document]) -> StoredIndex:
-    """Build the index of a corpus: at once if it is small, else in the queue.
+def start_index(network: Network, documents: Sequence[Document], key: str | None = None) -> StoredIndex:
+    """Build the index of a corpus, unless it was started: at once if it is small, else in the queue.
+
+    Args:
+        network: that reads the corpus.
+        documents: of the corpus.
+        key: their ``index_key``, if it is known.
 
     Raises:
         Problem: the corpus is too large or has nothing to index, or too many builds wait.
@@ -104,32 +108,21 @@ def start_index(network: Network, documents: Sequence[Document]) -> StoredIndex:
             most=f"{MAX_CHARACTERS:,}",
             command="python -m models.corpus build",
         )
+    key = key or index_key(network, documents)
     with _building:
-        found = find_index(network, documents)
+        found = find_index(key)
         if found is not None:
             return found
-        found = StoredIndex(TemporaryDirectory(prefix="unrolled-index-", ignore_cleanup_errors=True))
+        found = StoredIndex(key, TemporaryDirectory(prefix="unrolled-index-", ignore_cleanup_errors=True))
         if size <= AT_ONCE:
             found.index = build_index(network, documents, found.path, OPTIONS, scheduler="here")
         else:
-            found.future = shared_queue().compute(build_in_worker, network, tuple(documents), str(found.path), OPTIONS)
+            _builds.start(key, build_in_worker, network, tuple(documents), str(found.path), OPTIONS)
     with _lock:
-        _stored[_key(network, documents)] = found
+        _stored[key] = found
         while len(_stored) > MAX_INDEXES:
-            _stored.popitem(last=False)
+            _builds.forget(_stored.popitem(last=False)[0])
     return found
-
-
-def forget_index(network: Network, documents: Sequence[Document]) -> None:
-    """Forget an index, and end its build."""
-    with _lock:
-        found = _stored.pop(_key(network, documents), None)
-    if found is not None and found.future is not None:
-        found.future.cancel()
-
-
-def _key(network: Network, documents: Sequence[Document]) -> str:
-    return f"{_network_hash(network)}-{corpus_digest(documents)}"
 
 
 _hashes: OrderedDict[int, tuple[Network, str]] = OrderedDict()

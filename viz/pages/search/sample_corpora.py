@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +13,9 @@ from models.networks.network import Network
 
 SAMPLE_CHARACTERS = 36_000
 """Characters of a sample at most: so few that a page waits for its index."""
+
+PIECE, PIECES_OF_FILE = 600, 4
+"""Characters of each piece of a file of code, and pieces of one file at most: many short texts tell more than few long ones."""
 
 
 def sample_documents(network: Network) -> tuple[Document, ...]:
@@ -36,7 +41,7 @@ def _documents(name: str) -> tuple[Document, ...]:
         from models.zoo.python_text import source_files
 
         files = source_files("held-out")
-        return tuple(Document(path, text[: SAMPLE_CHARACTERS // 5]) for path, text in files.items())
+        return tuple(each for path, text in files.items() for each in _definitions(path, text))
     if name.startswith("recall-"):
         from models.zoo.recall import readable_recall_text
 
@@ -70,3 +75,14 @@ def _documents(name: str) -> tuple[Document, ...]:
         dates = [sample_date_text(random, 40) for _number in range(600)]
         return tuple(Document(f"date {number}", each.text) for number, each in enumerate(dates, start=1))
     return ()
+
+
+def _definitions(path: str, text: str) -> Iterator[Document]:
+    """Yield some pieces of a file of Python code, apart from each other, each from a class or function on."""
+    starts = [each.start() for each in re.finditer(r"^(?:class|def) ", text, re.MULTILINE)]
+    full = [start for start in starts if start + PIECE <= len(text)]
+    before = -PIECE
+    for start in full[:: max(1, len(full) // PIECES_OF_FILE)][:PIECES_OF_FILE]:
+        if start >= before + 2 * PIECE:
+            yield Document(f"{path}, {1 + text.count(chr(10), 0, start)}", text[start : start + PIECE])
+            before = start

@@ -179,7 +179,7 @@ def test_a_sentence_without_words_keeps_the_first_one():
 
 @pytest.mark.slow
 def test_networks_and_vectors_are_trained_and_shown_beside_the_counts(monkeypatch):
-    monkeypatch.setattr("viz.pages.language.corpus_store.shared_queue", InlineQueue)
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", InlineQueue)
     monkeypatch.setattr("models.language.train_language_model.MAX_EPOCHS", 3)
     monkeypatch.setattr("models.language.word_vectors.MAX_EPOCHS", 5)
     text = "\n".join(shipped_text("en").splitlines()[:30])
@@ -214,7 +214,7 @@ def test_a_training_that_cannot_be_submitted_is_one_sentence_and_can_be_started_
 
     queue = RunQueue(1)
     queue._client = SimpleNamespace(submit=submit)
-    monkeypatch.setattr("viz.pages.language.corpus_store.shared_queue", lambda: queue)
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", lambda: queue)
     text = "\n".join(["a b", "b a", "a a b"] * 3)
     page = start("language", look="corpus:own;sentence:a b", panel="neural_models", state={OWN_TEXT: text})
     for _again in range(2):
@@ -224,11 +224,17 @@ def test_a_training_that_cannot_be_submitted_is_one_sentence_and_can_be_started_
         ]
 
 
+class Waiting(Future):
+    """A future of a call that has reported nothing."""
+
+    key, client = "call", SimpleNamespace(get_events=lambda topic: ())
+
+
 @pytest.mark.slow
 def test_a_training_is_stopped_by_its_reader_alone(monkeypatch):
     futures = []
-    queue = SimpleNamespace(compute=lambda *_: futures.append(Future()) or futures[-1])
-    monkeypatch.setattr("viz.pages.language.corpus_store.shared_queue", lambda: queue)
+    queue = SimpleNamespace(compute=lambda *_: futures.append(Waiting()) or futures[-1])
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", lambda: queue)
     look, state = "corpus:own;sentence:a b", {OWN_TEXT: "\n".join(["a b", "b a", "a b a"] * 3)}
     page = start("language", look=look, panel="neural_models", state=state)
     page.button(key="language_train_networks").click()
