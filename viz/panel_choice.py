@@ -42,7 +42,9 @@ LENS_PANELS = {
         "chain_rule", "neural_models", "ngram_counts", "smoothing", "token_ids", "unseen_ngrams", "word_vectors",
         "word_windows",
     ),
-    "search": ("found_spans", "nearest_states", "probes", "text_search", "unit_contexts"),
+    "search": (
+        "fixed_points", "found_spans", "nearest_states", "probes", "readable_when", "text_search", "unit_contexts",
+    ),
     "checkpoint": (
         "anomalies", "compare_files", "contents", "distributions", "eigenvalues", "health", "number_formats",
         "retention", "run", "unit_health",

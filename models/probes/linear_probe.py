@@ -33,7 +33,8 @@ class ProbeScores:
         classes: the categories; of numbers empty.
         train: the probe's score on the documents that it was trained on.
         test: its score on the test documents.
-        baseline: the score of the most frequent category of the test documents, or of their mean: no constant has a higher one.
+        baseline: the score of the most frequent category of the test documents, or of their mean: no constant has a higher
+            one.
         shuffled: the score of the same probe trained and tested on shuffled labels.
         token: the score of the current token alone: each token's most frequent label, or mean, in the training documents;
             None if tokens were not given.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
 from models.networks.network import Network
 from models.probes.linear_probe import ProbeScores, linear_probe
-from models.probes.probed_steps import ProbedSteps, probed_steps
+from models.probes.probed_steps import MAX_STEPS, ProbedSteps, probed_steps
 from models.probes.state_rows import states_at
 from models.probes.unit_agreement import UnitAgreement, unit_agreement
 from models.probes.untrained_states import untrained_copy, untrained_states
@@ -66,7 +68,7 @@ class AnnotatedStates:
 
 
 @dataclass(frozen=True, eq=False)
-class _CheckedRows:
+class CheckedRows:
     """The states (N, H) of an index, of which a missing chunk is a problem instead of zeros."""
 
     array: Any
@@ -95,14 +97,21 @@ def probe_annotation(network: Network, folder: str, layer: str, quantity: str, n
     Raises:
         Problem: the index has no such states or annotation, or there are too few texts to train and test on.
     """
-    from threadpoolctl import threadpool_limits
-
-    with one_thread(), threadpool_limits(1):  # on a busy machine a second one costs ten times more than it saves
+    with single_threaded():
         return _probe(network, CorpusIndex(folder), layer, quantity, name)
 
 
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Run a block with one thread for matrix products: on a busy machine a second one costs ten times what it saves."""
+    from threadpoolctl import threadpool_limits
+
+    with one_thread(), threadpool_limits(1):
+        yield
+
+
 def _probe(network: Network, index: CorpusIndex, layer: str, quantity: str, name: str) -> AnnotationProbe:
-    data = annotated_states(network, index, layer, quantity, name, 0.35)
+    data = annotated_states(network, index, layer, quantity, name, share=0.35)
     told = Sentence("probes are trained")
     scores = linear_probe(
         data.states,
@@ -128,7 +137,14 @@ def _probe(network: Network, index: CorpusIndex, layer: str, quantity: str, name
 
 
 def annotated_states(
-    network: Network, index: CorpusIndex, layer: str, quantity: str, name: str, share: float
+    network: Network,
+    index: CorpusIndex,
+    layer: str,
+    quantity: str,
+    name: str,
+    *,
+    share: float,
+    max_steps: int = MAX_STEPS,
 ) -> AnnotatedStates:
     """Read the states of a part of a corpus with an annotation, and compute those of untrained copies of the network.
 
@@ -138,6 +154,7 @@ def annotated_states(
         layer, quantity: whose states.
         name: of the annotation.
         share: of the whole work, for its reports.
+        max_steps: the largest number of steps.
 
     Raises:
         Problem: as of ``probe_annotation``.
@@ -145,13 +162,13 @@ def annotated_states(
     index.check_network(network)
     values = index.read(f"annotations/{name}", slice(None))
     names = index.array(f"annotations/{name}").attrs.get("labels")
-    chosen = probed_steps(index, np.isfinite(values) if names is None else values > 0)
+    chosen = probed_steps(index, np.isfinite(values) if names is None else values > 0, max_steps)
     labels: np.ndarray = values[chosen.rows]
     is_truth = names is None and bool(np.isin(labels[np.isfinite(labels)], (0, 1)).all())
     if names is not None:
         labels = np.array([label or None for label in names], dtype=object)[labels]
     report_progress(0, Sentence("states of the corpus are read"))
-    states = states_at(_CheckedRows(index.states(layer, quantity)), chosen.rows)
+    states = states_at(CheckedRows(index.states(layer, quantity)), chosen.rows)
     tokens = None if index.vocabulary is None else index.read("tokens", chosen.rows)
     copies = [each for seed in range(UNTRAINED) if (each := untrained_copy(network, seed)) is not None]
     told = Sentence("untrained networks read the corpus")

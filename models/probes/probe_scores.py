@@ -31,6 +31,11 @@ def score_of(truth: np.ndarray, guess: np.ndarray, numeric: bool) -> float:
     return float(1 - ((truth - guess) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
 
 
+def score_text(value: float, numeric: bool) -> str:
+    """Return an accuracy in percent, or R²."""
+    return f"R² = {value:.2f}".replace("-", "−") if numeric else f"{value:.1%}"
+
+
 def resampled_score(
     counts: np.ndarray, parts: DocumentParts, truth: np.ndarray, guess: np.ndarray, numeric: bool
 ) -> Resampled:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from models.core.messages import Sentence
 from models.probes.bootstrap import Resampled
+from models.probes.probe_scores import score_text
 
 
 def probe_verdict(
@@ -30,61 +31,37 @@ def probe_verdict(
         numeric: whether scores are R² instead of accuracies.
         documents: the number of test documents.
     """
-    score = float(test.value)
-    chance = baseline if baseline.value >= shuffled.value else shuffled
-    if not test.above(chance):
-        if numeric:
-            return False, Sentence(
-                "Chance gives this answer too: on the {documents} test documents the probe's R² is {score:.2f}, not surely "
-                "above the {chance:.2f} of the mean or of shuffled labels.",
-                documents=documents,
-                score=score,
-                chance=float(chance.value),
-            )
+
+    def text(each: Resampled) -> str:
+        return score_text(float(each.value), numeric)
+
+    score, best = text(test), max((baseline, shuffled), key=lambda each: float(each.value))
+    if not test.above(best):
         return False, Sentence(
-            "Chance gives this answer too: on the {documents} test documents the probe's accuracy is {score:.1%}, not surely "
-            "above the {chance:.1%} of the most frequent label or of shuffled labels.",
+            "Chance gives this answer too: on the {documents} test documents the probe's score is {score}, not surely above "
+            "the {chance} of a constant answer or of shuffled labels.",
             documents=documents,
             score=score,
-            chance=float(chance.value),
+            chance=text(best),
         )
     if untrained and not above_untrained(test, untrained):
-        best = max(float(each.value) for each in untrained)
-        if numeric:
-            return False, Sentence(
-                "An untrained network gives this answer too: R² is {untrained:.2f} from its states and {score:.2f} from "
-                "those of the trained one.",
-                untrained=best,
-                score=score,
-            )
         return False, Sentence(
-            "An untrained network gives this answer too: the accuracy is {untrained:.1%} from its states and {score:.1%} "
-            "from those of the trained one.",
-            untrained=best,
+            "An untrained network gives this answer too: the score is {untrained} from its states and {score} from those of "
+            "the trained one.",
+            untrained=text(max(untrained, key=lambda each: float(each.value))),
             score=score,
         )
     if token is not None and not test.above(token):
-        if numeric:
-            return False, Sentence(
-                "The current token alone gives this answer: R² is {token:.2f} from the token and {score:.2f} from the state.",
-                token=float(token.value),
-                score=score,
-            )
         return False, Sentence(
-            "The current token alone gives this answer: the accuracy is {token:.1%} from the token and {score:.1%} from "
-            "the state.",
-            token=float(token.value),
+            "The current token alone gives this answer: the score is {token} from the token and {score} from the state.",
+            token=text(token),
             score=score,
         )
-    if numeric:
-        return True, Sentence(
-            "The label can be read linearly from the state: R² is {score:.2f} on the test documents.", score=score
-        )
     return True, Sentence(
-        "The label can be read linearly from the state: the accuracy is {score:.1%} on the test documents, and "
-        "{baseline:.1%} for the most frequent label.",
+        "The label can be read linearly from the state: the score is {score} on the test documents, and {baseline} of a "
+        "constant answer.",
         score=score,
-        baseline=float(baseline.value),
+        baseline=text(baseline),
     )
 
 

@@ -37,9 +37,7 @@ class ProbedSteps:
     note: Sentence | None
 
 
-def probed_steps(
-    index: CorpusIndex, labelled: np.ndarray, max_steps: int = MAX_STEPS, seed: int = 0
-) -> ProbedSteps:
+def probed_steps(index: CorpusIndex, labelled: np.ndarray, max_steps: int = MAX_STEPS, seed: int = 0) -> ProbedSteps:
     """Return the steps of an index that a probe uses.
 
     A text that the index has as several documents counts as one. Where fewer than ten texts have a label, all are divided.
@@ -71,8 +69,8 @@ def probed_steps(
                 all=f"{int((stops - starts).sum()):,}",
             )
         note = Sentence(
-            "The corpus has only {count} texts with labels, so they are divided into {parts} parts, with {gap} steps left out "
-            "between two parts of a text. Parts of a text are alike: of other texts less may be readable.",
+            "The corpus has only {count} texts with labels, so they are divided into {parts} parts, with {gap} steps left "
+            "out between two parts of a text. Parts of a text are alike: of other texts less may be readable.",
             count=count,
             parts=len(starts),
             gap=gap,

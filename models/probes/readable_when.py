@@ -3,8 +3,9 @@ time (King and Dehaene 2014, "Characterizing the dynamics of mental representati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from models.probes.bootstrap import Resampled, document_counts, stacked
 from models.probes.document_parts import MIN_DOCUMENTS, DocumentParts, split_documents
 from models.probes.linear_fit import MAX_NUMBERS, Predict, fit_classes, fit_numbers, state_scale
 from models.probes.probe_labels import coded_labels, given_labels, token_predictions
-from models.probes.probe_scores import predict_rows, resampled_score
+from models.probes.probe_scores import predict_rows, resampled_score, score_text
 from models.probes.state_rows import StateArray, check_steps, states_at
 
 MAX_EVENTS = 5000
@@ -70,6 +71,7 @@ def readable_when(
     numeric: bool | None = None,
     max_events: int = MAX_EVENTS,
     seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> ReadableWhen:
     """Return how well a label of events can be read from the state at each offset from them.
 
@@ -88,6 +90,7 @@ def readable_when(
         numeric: whether labels are numbers; None for True if they are floats.
         max_events: the largest number of events, of documents drawn at random; fewer if their states do not fit into memory.
         seed: of the random numbers.
+        progress: called with the share of the work that is done.
 
     Raises:
         Problem: there are too few documents with events, one category or too many, or a state is not finite.
@@ -117,10 +120,13 @@ def readable_when(
     def scored(part: DocumentParts, guess: np.ndarray) -> Resampled:
         return resampled_score(counts, part, values[part.test], guess, numeric)
 
+    fits, fitted_before = (1 + len(untrained)) * len(at_offset), count()
+
     def probed(array: StateArray) -> Resampled:
         found: list[Resampled | None] = []
         gathered = windows.states(array)
         for index, part in enumerate(at_offset):
+            progress(next(fitted_before) / fits)
             if part is None:
                 found.append(None)
                 continue
@@ -269,23 +275,14 @@ def _verdict(
     """Return the sentence that says where the label is readable, or what else gives this answer."""
     if readable.any():
         best = int(np.where(readable, score, -np.inf).argmax())
-        values = {
-            "count": int(readable.sum()),
-            "total": len(shifts),
-            "first": int(shifts[readable.argmax()]),
-            "score": float(score[best]),
-            "best": int(shifts[best]),
-        }
-        if numeric:
-            return Sentence(
-                "The label can be read linearly from the state at {count} of {total} offsets, first at {first:+d}; R² is "
-                "highest, {score:.2f}, at {best:+d}.",
-                **values,
-            )
         return Sentence(
-            "The label can be read linearly from the state at {count} of {total} offsets, first at {first:+d}; the accuracy "
-            "is highest, {score:.1%}, at {best:+d}.",
-            **values,
+            "The label can be read linearly from the state at {count} of {total} offsets, first at {first:+d}; the score "
+            "is highest, {score}, at {best:+d}.",
+            count=int(readable.sum()),
+            total=len(shifts),
+            first=int(shifts[readable.argmax()]),
+            score=score_text(float(score[best]), numeric),
+            best=int(shifts[best]),
         )
     if not above_chance.any():
         return Sentence("Chance gives this answer too: at no offset is the label surely read better than by guessing.")

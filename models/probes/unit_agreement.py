@@ -128,7 +128,7 @@ def unit_agreement(
     p_value, chance_correlation, chance_f1 = units.chance(documents, seed)
     unit = units.best
     score = abs(units.correlation.at(unit))
-    others = []
+    others: list[_Units] = []
     for each in untrained:
         progress((1 + len(others)) / (1 + len(untrained)))
         others.append(_Units(each, truth, parts, counts))

@@ -14,9 +14,7 @@ PERIOD = 1.0
 """Seconds between two looks whether a call has ended."""
 
 
-def call_note(
-    calls: QueuedCalls, keys: Sequence[Hashable], text: str, *, key: str, can_stop: bool = True
-) -> None:
+def call_note(calls: QueuedCalls, keys: Sequence[Hashable], text: str, *, key: str, can_stop: bool = True) -> None:
     """Show that calls go on, and run the page again once they have ended.
 
     Args:

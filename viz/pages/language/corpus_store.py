@@ -8,7 +8,6 @@ from functools import cached_property
 from hashlib import sha256
 from threading import Lock
 
-from models.core.messages import Problem
 from models.language.corpus import read_corpus
 from models.language.corpus_counts import CorpusCounts
 from models.language.held_out import HeldOut, HeldOutScore, hold_out, score_held_out, unseen_shares

@@ -1,30 +1,24 @@
-"""Probes: is a property of the text linearly readable from the state, and which unit agrees with it?"""
+"""Probes: is a property of the text linearly readable from the state, and which units agree with it?"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from threading import Lock
-from typing import Any
-
+import numpy as np
 import streamlit as st
 
-from models.core.messages import Problem
 from models.probes.bootstrap import Estimate
 from models.probes.probe_index import AnnotationProbe, probe_annotation
-from models.training.run_queue import shared_queue
+from models.probes.unit_agreement import UnitAgreement
 from viz.i18n import _, translate
 from viz.pages import cache
-from viz.pages.page_elements import dense_table, show_problem
+from viz.pages.page_elements import caption, dense_table
 from viz.pages.panels import panel
+from viz.pages.search.property_choice import property_choice
+from viz.pages.search.queued_answer import queued_answer
 from viz.pages.search.search_view import SearchView
-from viz.pages.states.tracking_panel import PROPERTIES
-from viz.pages.view_widgets import TEXT, view_widget
 from viz.session import get_session
 
-MAX_KEPT = 50
-
-_futures: OrderedDict[tuple[str, ...], Any] = OrderedDict()
-_lock = Lock()
+BEST = 6
+"""Units that are listed."""
 
 
 def probe_panel(view: SearchView) -> None:
@@ -36,71 +30,19 @@ def probe_panel(view: SearchView) -> None:
         _("Is it readable from the state, better than from an untrained network's or from the token alone?"),
     )
     def draw_probes() -> None:
-        names = view.index.about["annotations"]
-        if not names:
-            st.markdown(_("The corpus has no properties. Give it columns of your own."))
+        name = property_choice(view, "probed")
+        if name is None:
             return
-        name = view_widget(
-            st.selectbox,
-            _("Property"),
-            names,
-            name="probed",
-            key="search_probed",
-            form=TEXT,
-            default="inside_quotes" if "inside_quotes" in names else names[0],
-            is_valid=names.__contains__,
-            initial_argument="index",
-            format_func=lambda each: _(PROPERTIES[each]) if each in PROPERTIES else each,
+        place = str(view.index.folder), view.layer, view.quantity, name
+        found = queued_answer(
+            ("probes", *place),
+            probe_annotation,
+            (cache.network(get_session().view.net or ""), *place),
+            button=_("Train the probes"),
+            text=_("The probes are being trained …"),
         )
-        key = (str(view.index.folder), view.layer, view.quantity, name)
-        with _lock:
-            future = _futures.get(key)
-        if future is None:
-            if st.button(_("Train the probes"), key="search_probe"):
-                _start(view, key)
-                st.rerun()
-            return
-        if not future.done():
-            _wait(key)
-            return
-        error = None if future.cancelled() else future.exception()
-        if error is not None or future.cancelled():
-            with _lock:
-                _futures.pop(key, None)
-            show_problem(
-                error
-                if isinstance(error, Problem)
-                else Problem("The process that trained the probes ended before it had finished. Start it again.")
-            )
-            return
-        _show(future.result())
-
-
-def _start(view: SearchView, key: tuple[str, ...]) -> None:
-    network = cache.network(get_session().view.net or "")
-    with _lock:
-        if key not in _futures:
-            _futures[key] = shared_queue().compute(probe_annotation, network, *key)
-        while len(_futures) > MAX_KEPT:
-            _futures.popitem(last=False)[1].cancel()
-
-
-def _wait(key: tuple[str, ...]) -> None:
-    @st.fragment(run_every=1.0)
-    def show() -> None:
-        with _lock:
-            future = _futures.get(key)
-        if future is None or future.done():
-            st.rerun()
-        st.markdown(_("The probes are being trained …"))
-
-    show()
-    if st.button(_("Stop"), key="search_probe_stop"):
-        with _lock:
-            future = _futures.pop(key, None)
-        if future is not None:
-            future.cancel()
-        st.rerun()
+        if found is not None:
+            _show(found)
 
 
 def _show(found: AnnotationProbe) -> None:
@@ -129,32 +71,51 @@ def _show(found: AnnotationProbe) -> None:
             if each is not None
         ]
     )
-    st.markdown(
-        _("Trained on {train} documents and tested on {test} others; intervals are over the test documents.").format(
-            train=scores.documents[0], test=scores.documents[1]
-        )
+    caption(
+        _(
+            "Trained on {train} texts and tested on {test} others, {used:,} of the {all:,} steps of the corpus; intervals "
+            "are over the test texts."
+        ).format(train=scores.documents[0], test=scores.documents[1], used=found.steps[0], all=found.steps[1])
     )
+    if found.note is not None:
+        st.markdown(translate(found.note))
     if not found.untrained:
         st.markdown(_("This network cannot be initialized anew, so no untrained one is compared."))
-    agreement = found.agreement
-    if agreement is not None:
-        unit = agreement.unit
-        st.markdown(f"**{translate(agreement.verdict)}**")
-        st.markdown(
-            _(
-                "Unit {unit}: r = {r} ({low} to {high}), F1 = {f1} ({f1_low} to {f1_high}) on test documents. By chance the "
-                "best of all units reaches |r| = {chance} in one of twenty cases."
-            ).format(
-                unit=unit,
-                r=_number(float(agreement.correlation[unit])),
-                low=_number(float(agreement.correlation_low[unit])),
-                high=_number(float(agreement.correlation_high[unit])),
-                f1=_number(float(agreement.f1[unit])),
-                f1_low=_number(float(agreement.f1_low[unit])),
-                f1_high=_number(float(agreement.f1_high[unit])),
-                chance=_number(agreement.chance_correlation),
-            )
-        )
+    if found.agreement is not None:
+        _show_agreement(found.agreement)
+
+
+def _show_agreement(found: UnitAgreement) -> None:
+    """Show how well single units agree with the property."""
+    st.markdown(f"**{translate(found.verdict)}**")
+    own = get_session().view.unit or 0
+    units = found.ranked[:BEST].tolist()
+    if own not in units and own < len(found.threshold):
+        units.append(own)
+    dense_table(
+        [
+            {
+                _("unit"): f"{unit}",
+                _("is on"): f"{'≥' if found.above[unit] else '<'} {_number(float(found.threshold[unit]))}",
+                "F1": _interval(found.f1, found.f1_low, found.f1_high, unit),
+                _("correlation r"): _interval(found.correlation, found.correlation_low, found.correlation_high, unit),
+                "p": f"{found.p_value[unit]:.3f}",
+            }
+            for unit in units
+        ]
+    )
+    caption(
+        _(
+            "The units with the largest |r| in the training texts, and the selected one, on the test texts with 95 % "
+            "intervals; p is corrected for all units. By chance the best of all units reaches |r| = {r} or F1 = {f1} in one "
+            "of twenty cases, and a unit that is always on has F1 = {always}."
+        ).format(r=_number(found.chance_correlation), f1=_number(found.chance_f1), always=_number(found.always_f1))
+    )
+
+
+def _interval(values: np.ndarray, low: np.ndarray, high: np.ndarray, unit: int) -> str:
+    """Return a unit's number with its interval."""
+    return f"{_number(float(values[unit]))} ({_number(float(low[unit]))} – {_number(float(high[unit]))})"
 
 
 def _number(value: float) -> str:

@@ -15,7 +15,7 @@ SAMPLE_CHARACTERS = 36_000
 """Characters of a sample at most: so few that a page waits for its index."""
 
 PIECE, PIECES_OF_FILE = 600, 4
-"""Characters of each piece of a file of code, and pieces of one file at most: many short texts tell more than few long ones."""
+"""Characters of each piece of a file of code, and pieces of one file at most: probes need many texts, not long ones."""
 
 
 def sample_documents(network: Network) -> tuple[Document, ...]:

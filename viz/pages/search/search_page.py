@@ -11,10 +11,12 @@ from viz.pages.controls import show_controls
 from viz.pages.page_elements import caption
 from viz.pages.search.contexts_panel import contexts_panel
 from viz.pages.search.corpus_choice import chosen_index
+from viz.pages.search.fixed_points_panel import fixed_points_panel
 from viz.pages.search.nearest_panel import nearest_panel
 from viz.pages.search.pattern_panel import pattern_panel
 from viz.pages.search.place_panel import place_panel
 from viz.pages.search.probe_panel import probe_panel
+from viz.pages.search.readable_panel import readable_panel
 from viz.pages.search.search_view import SearchView
 from viz.session import get_session
 
@@ -47,3 +49,5 @@ def page() -> None:
     place_panel(shown)
     nearest_panel(shown)
     probe_panel(shown)
+    readable_panel(shown)
+    fixed_points_panel(shown)

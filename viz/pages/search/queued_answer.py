@@ -1,0 +1,40 @@
+"""Answers of the Search page that are computed in another process, shared by all sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import streamlit as st
+
+from models.core.messages import Problem
+from models.training.queued_calls import QueuedCalls
+from viz.pages.call_note import call_note
+from viz.pages.page_elements import show_problem
+
+CALLS = QueuedCalls(50)
+
+
+def queued_answer(
+    key: tuple[Hashable, ...], function: Callable[..., Any], arguments: tuple[Any, ...], *, button: str, text: str
+) -> Any:
+    """Return the result of a call, or None: then show the button that starts it, its progress, or why it failed.
+
+    Args:
+        key: of the call; its first part names the panel.
+        function: that is called.
+        arguments: of it.
+        button: the label of the button.
+        text: what the call does.
+    """
+    try:
+        found = CALLS.result(key)
+        if found is None and not CALLS.is_running(key) and st.button(button, key=f"search_start_{key[0]}"):
+            CALLS.start(key, function, *arguments)
+            st.rerun()
+    except Problem as problem:
+        show_problem(problem)
+        return None
+    if CALLS.is_running(key):
+        call_note(CALLS, [key], text, key=f"search_stop_{key[0]}")
+    return found
