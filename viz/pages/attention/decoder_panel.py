@@ -15,6 +15,7 @@ from viz.pages import cache
 from viz.pages.attention import attention_cache
 from viz.pages.attention.answer_panel import describe_output
 from viz.pages.attention.attention_controls import AttentionSelection, source_symbol
+from viz.pages.find_elsewhere import STATE, find_elsewhere
 from viz.pages.keep_page import keep_page_button, kept_address
 from viz.pages.page_elements import lens_link
 from viz.pages.panels import named_open, panel
@@ -146,6 +147,15 @@ def _cells(session: Session, selection: AttentionSelection) -> None:
             _("Backward encoder cell at the same token"),
             replace(open_view, layer=layers[1], step=selection.source),
         )
+    encoder = {
+        "layer": layers[0],
+        "step": selection.source,
+        "unit": None,
+        "quantity": None,
+        "source": None,
+        "attend": "",
+    }
+    find_elsewhere(selection.decoding.trace.layers[layers[0]], STATE, key="attention", **encoder)
 
 
 def _moved() -> None:

@@ -18,6 +18,7 @@ from viz.pages.edit.experiments import experiments
 from viz.pages.edit.live_redraw import RedrawParts, live_redraw
 from viz.pages.edit.unit_weight_panel import unit_weight_panel
 from viz.pages.edit.weight_matrix_panel import weight_matrix_panel
+from viz.pages.find_elsewhere import SPAN, STATE, UNIT, find_elsewhere
 from viz.pages.panels import after_panels
 from viz.pages.player_view import player_view
 from viz.pages.send_trace import send_trace
@@ -62,6 +63,7 @@ def page() -> None:
         effect_panel(session, parts)
         edit_list(session, parts)
         add_edit_panel(session, run)
+    find_elsewhere(run.trace.layers[view.layer or ""], STATE, UNIT, SPAN, key="edit")
     state_change_panel(session)
     edited_gradients(session, run, parts)
     after_panels(lambda: live_redraw(parts.in_order()))

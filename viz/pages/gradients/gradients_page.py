@@ -6,6 +6,7 @@ from models.core.local_derivatives import has_local_derivatives
 from models.core.saved_cell import SavedCell
 from viz.i18n import _
 from viz.pages.controls import show_controls
+from viz.pages.find_elsewhere import STATE, UNIT, find_elsewhere
 from viz.pages.gradients.compare_cells import compare_cells
 from viz.pages.gradients.gradient_map_panel import gradient_map_panel
 from viz.pages.gradients.jacobian_panels import activation_slope_panel, jacobian_panels
@@ -25,6 +26,7 @@ def page() -> None:
         saved_cell_gradients(session, run, layer)
         return
     loss = loss_menu(session, run)
+    find_elsewhere(layer, STATE, UNIT, key="gradients")
     gradient_norm_panel(session, run, loss)
     if session.edits.interventions:
         st.info(

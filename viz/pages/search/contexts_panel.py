@@ -9,6 +9,7 @@ from viz.i18n import _
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
+from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
 CONTEXTS = 20
@@ -38,3 +39,5 @@ def contexts_panel(view: SearchView) -> None:
             ],
             "unit_contexts",
         )
+        if way != "range":
+            show_shared(view.index, found.steps, found.steps + 1)

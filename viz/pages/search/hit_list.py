@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import streamlit as st
@@ -16,6 +17,8 @@ from viz.colours import signed_colour_parts
 from viz.escape import csv_cell, file_name
 from viz.i18n import _
 from viz.pages.page_elements import page_theme
+from viz.pages.search.property_titles import property_title
+from viz.pages.states.tracking_panel import PROPERTIES
 from viz.session import get_session
 
 BEFORE, AFTER = 40, 24
@@ -26,6 +29,9 @@ AFTER_OPENED = 40
 
 MAX_MATCH = 60
 """Characters of a match."""
+
+SAID = ("inside_quotes", "inside_brackets", "inside_comment", "after_negation")
+"""Built-in properties that are named beside a place where they are 1; the values of all are on hover."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ def hit_list(index: CorpusIndex, layer: str, quantity: str, unit: int, hits: Seq
         hits: the places.
         key: of the elements in the page.
     """
-    lines = [_line(index, layer, quantity, unit, each) for each in hits]
+    annotated = _annotations(index, hits)
+    lines = [_line(index, layer, quantity, unit, *each) for each in zip(hits, annotated, strict=True)]
     largest = max((float(np.abs(line.values).max(initial=0)) for line in lines), default=0.0) or 1.0
     rows = [_row(line, number, largest, layer, quantity, unit) for number, line in enumerate(lines, start=1)]
     st.html(_STYLE)
@@ -99,7 +106,7 @@ def open_in_step(index: CorpusIndex, hit: Hit, layer: str, quantity: str, unit: 
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """A place with its context: tokens, their values, and which of them are the match."""
+    """A place with its context: tokens, their values, which of them are the match, and the properties of its first one."""
 
     hit: Hit
     first: int
@@ -108,6 +115,7 @@ class _Line:
     source: str
     document_step: int
     joined: str
+    annotations: dict[str, float | str | None]
 
     def record(self, number: int) -> dict[str, object]:
         start, stop = self.hit.start - self.first, self.hit.stop - self.first
@@ -120,10 +128,24 @@ class _Line:
             "after": self.joined.join(self.tokens[stop:]),
             "note": self.hit.note,
             "value": float(self.values[stop - 1]) if len(self.values) >= stop else None,
+            **{f"property:{name}": value for name, value in self.annotations.items()},
         }
 
 
-def _line(index: CorpusIndex, layer: str, quantity: str, unit: int, hit: Hit) -> _Line:
+def _annotations(index: CorpusIndex, hits: Sequence[Hit]) -> list[dict[str, float | str | None]]:
+    """Return the properties at the first token of each place, None for those that have no value there."""
+    starts = np.array([each.start for each in hits], dtype=np.int64)
+    found: list[dict[str, float | str | None]] = [{} for _each in hits]
+    for name in index.about["annotations"] if hits else ():
+        labels = index.array(f"annotations/{name}").attrs.get("labels")
+        for row, value in zip(found, index.read(f"annotations/{name}", starts).tolist(), strict=True):
+            row[name] = (value if isfinite(value) else None) if labels is None else labels[value] or None
+    return found
+
+
+def _line(
+    index: CorpusIndex, layer: str, quantity: str, unit: int, hit: Hit, annotations: dict[str, float | str | None]
+) -> _Line:
     document = index.document_at(hit.start)
     characters = index.about["network"]["kind"] == "characters"
     before, after = (BEFORE, AFTER) if characters else (BEFORE // 5, AFTER // 4)
@@ -131,7 +153,7 @@ def _line(index: CorpusIndex, layer: str, quantity: str, unit: int, hit: Hit) ->
     values = index.read(f"states/{layer}/{quantity}", (slice(first, last), unit)).astype(np.float32)
     joined = "" if characters else " "
     tokens = index.token_texts(first, last)
-    return _Line(hit, first, tokens, values, document.source, hit.start - document.start, joined)
+    return _Line(hit, first, tokens, values, document.source, hit.start - document.start, joined, annotations)
 
 
 def _row(line: _Line, number: int, largest: float, layer: str, quantity: str, unit: int) -> str:
@@ -148,21 +170,34 @@ def _row(line: _Line, number: int, largest: float, layer: str, quantity: str, un
             f'data-quantity="{quantity}" data-layer="{html.escape(layer)}" data-unit="{unit}" '
             f'data-step="{line.document_step - start + place}" data-value="{value}">{shown}</span>'
         )
-    source = html.escape(f"{line.source} · {line.hit.note}" if line.hit.note else line.source)
+    there = {name: value for name, value in line.annotations.items() if value is not None}
+    said = [property_title(name) for name in SAID if there.get(name) == 1]
+    said += [f"{name}: {_value(value)}" for name, value in there.items() if name not in PROPERTIES]
+    source = html.escape(" · ".join(filter(None, (line.source, line.hit.note, *said))))
+    everything = [f"{property_title(name)}: {_value(value)}" for name, value in there.items()]
+    full = html.escape("\n".join((line.source, *everything)))
     return (
         f'<div class="unrolled-hit"><span class="number">{number}</span>'
         f'<span class="before"><bdi>{"".join(pieces[:start])}</bdi></span>'
         f"<b><bdi>{''.join(pieces[start:stop])}</bdi></b>"
         f'<span class="after"><bdi>{"".join(pieces[stop:])}</bdi></span>'
-        f'<span class="source" title="{source}">{source}</span></div>'
+        f'<span class="source" title="{full}">{source}</span></div>'
     )
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}".replace("-", "−")
 
 
 def _csv(records: Sequence[dict[str, object]]) -> str:
     if not records:
         return ""
-    rows = [list(records[0]), *([csv_cell(str(value)) for value in each.values()] for each in records)]
+    rows = [list(records[0]), *([_cell(value) for value in each.values()] for each in records)]
     return "\n".join(",".join(map(str, row)) for row in rows) + "\n"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else csv_cell(str(value))
 
 
 _STYLE = """<style>

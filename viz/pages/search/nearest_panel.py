@@ -7,6 +7,7 @@ from viz.i18n import _
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
+from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
 NEAREST = 20
@@ -32,3 +33,4 @@ def nearest_panel(view: SearchView) -> None:
             ],
             "nearest_states",
         )
+        show_shared(view.index, found.steps, found.steps + 1)

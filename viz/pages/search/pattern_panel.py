@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from math import isfinite
 
-import numpy as np
 import streamlit as st
 
 from models.core.messages import Problem
-from models.core.tokenize_text import display
 from models.corpus.pattern_search import PatternHits, UnitPattern, find_pattern, pattern_of_span
-from models.corpus.shared_tokens import SharedAnnotation, shared_annotations, shared_tokens
-from models.corpus.text_places import TokenPlaces
 from models.states.span_selectivity import THRESHOLD
 from viz.escape import code_span, escape_markdown
 from viz.i18n import _, ngettext, translate
-from viz.pages.page_elements import dense_table
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
+from viz.pages.search.shared_table import show_shared
 from viz.pages.states.span_panel import span_slider
-from viz.pages.states.tracking_panel import PROPERTIES
 from viz.pages.view_widgets import NUMBER, view_widget
 
 SHOWN = 20
@@ -86,7 +81,7 @@ def pattern_panel(view: SearchView) -> None:
         ]
         shown = view.unit if view.unit in pattern.units else pattern.units[0]
         view.show(hits, "found_spans", shown)
-        _shared(view, found)
+        show_shared(view.index, found.start, found.stop)
 
 
 def _chosen_units(pattern: UnitPattern, key: str) -> UnitPattern:
@@ -130,49 +125,3 @@ def _say(found: PatternHits, pattern: UnitPattern) -> None:
             units,
         )
     )
-
-
-def _shared(view: SearchView, found: PatternHits) -> None:
-    """Show the tokens and annotations that are more frequent in the spans than in the corpus."""
-    order = np.argsort(found.start)
-    places = TokenPlaces(found.start[order], found.stop[order])
-    vocabulary = view.index.vocabulary
-    if vocabulary is not None:
-        tokens = [each for each in shared_tokens(view.index, places, 8) if each.significant]
-        if tokens:
-            st.markdown(
-                _("More frequent in these spans than in the corpus (Fisher's exact test, false findings held at 5 %):")
-            )
-            dense_table(
-                [
-                    {
-                        _("token"): display(vocabulary[each.token]),
-                        _("in the spans"): f"{each.inside:,}",
-                        _("expected"): f"{each.expected:,.1f}",
-                        "p": f"{each.p:.1g}",
-                    }
-                    for each in tokens
-                ]
-            )
-        else:
-            st.markdown(_("No token is more frequent in these spans than chance explains."))
-    properties = [each for each in shared_annotations(view.index, places) if each.significant][:6]
-    if properties:
-        st.markdown(_("Properties at the first token of the spans, against the corpus (5 % false findings):"))
-        dense_table(
-            [
-                {
-                    _("property"): _property_title(each),
-                    _("in the spans"): f"{each.inside:.3g}",
-                    _("elsewhere"): f"{each.outside:.3g}",
-                    "p": f"{each.p:.1g}",
-                }
-                for each in properties
-            ]
-        )
-
-
-def _property_title(found: SharedAnnotation) -> str:
-    """Return a property's title, and its value if it is a label; a column of the reader's keeps its name."""
-    title = _(PROPERTIES[found.name]) if found.name in PROPERTIES else found.name
-    return title if found.value is None else f"{title} = {found.value}"

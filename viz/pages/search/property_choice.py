@@ -5,14 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from viz.i18n import _
+from viz.pages.search.property_titles import property_title
 from viz.pages.search.search_view import SearchView
-from viz.pages.states.tracking_panel import PROPERTIES
 from viz.pages.view_widgets import TEXT, view_widget
-
-
-def property_title(name: str) -> str:
-    """Return the title of a property; a column of the reader's keeps its name."""
-    return _(PROPERTIES[name]) if name in PROPERTIES else name
 
 
 def property_choice(view: SearchView, option: str) -> str | None:

@@ -16,6 +16,8 @@ from viz.components.streamlit_host import reported
 from viz.escape import code_span, widget_key
 from viz.figures.selective_units import selective_units
 from viz.i18n import _, ngettext, translate
+from viz.pages.find_elsewhere import SPAN as SPAN_QUESTION
+from viz.pages.find_elsewhere import find_elsewhere
 from viz.pages.nonfinite_notes import state_note
 from viz.pages.page_elements import chart, page_theme
 from viz.pages.page_fragment import page_fragment
@@ -160,13 +162,8 @@ def _span_units(run: ForwardRun, layer: LayerTrace, quantity: str, step: int, vi
         + " "
         + _exact_matches(len(found.exact))
     )
-    if quantity in STATES and st.button(
-        _("Find this span's units elsewhere in a corpus"), icon=":material/open_in_new:", key="span_to_search"
-    ):
-        get_session().open_panel("found_spans", default=True, scroll=True)
-        from viz.pages import find_lens  # here, because viz.pages imports this page
-
-        st.switch_page(find_lens("search").page())
+    if quantity in STATES:
+        find_elsewhere(layer, SPAN_QUESTION, key="span")
     picked = st.pills(
         _("Show a unit in the text"), [int(unit) for unit in shown], key=f"brush_pick_{best}_{first}_{last}"
     )

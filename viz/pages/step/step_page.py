@@ -16,6 +16,7 @@ from viz.i18n import _
 from viz.pages import cache
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
+from viz.pages.find_elsewhere import SPAN, STATE, UNIT, find_elsewhere
 from viz.pages.keep_page import keep_page_button, kept_place, kept_source
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
@@ -100,6 +101,7 @@ def page() -> None:
     output_step_panel(session, run)
     if not isinstance(layer, SavedCell):
         activation_panel(session, layer, run)
+    find_elsewhere(layer, STATE, UNIT, SPAN, key="step")
     download_panel(session, run)
     keep_page_button(session, lambda: step_view(kept_source(session, run), VIEW_ID, kept_place(session.view)))
 
