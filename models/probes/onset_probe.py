@@ -25,7 +25,7 @@ STATES_SHARE = 0.4
 
 @dataclass(frozen=True, eq=False)
 class OnsetProbe:
-    """When an annotation becomes readable.
+    """The offsets at which an annotation is readable.
 
     Attributes:
         name: of the annotation.
@@ -88,7 +88,7 @@ def _events(data: AnnotatedStates, name: str) -> tuple[Literal["onset", "start"]
     first = data.labels[starts]
     constant = all(
         bool((part == part[0]).all()) for part in np.split(data.labels, starts[1:]) if part[0] == part[0]
-    )  # of NaN, which is no label, part[0] != part[0]
+    )  # NaN, for a step without a label, differs from itself
     if constant:
         longest = int(np.diff(np.append(starts, len(texts))).max())
         offsets = np.unique(np.linspace(0, longest - 1, min(PLACES, longest)).astype(int)).tolist()

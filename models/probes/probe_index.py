@@ -21,8 +21,8 @@ from models.probes.untrained_states import untrained_copy, untrained_states
 from models.training.call_progress import report_progress
 from models.training.training_loop import one_thread
 
-UNTRAINED = 3
-"""Untrained copies of the network: two of them differ too, and one does not show by how much."""
+UNTRAINED = range(7001, 7004)
+"""Seeds of the untrained copies of the network: two of them differ too, and one does not show by how much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +170,7 @@ def annotated_states(
     report_progress(0, Sentence("states of the corpus are read"))
     states = states_at(CheckedRows(index.states(layer, quantity)), chosen.rows)
     tokens = None if index.vocabulary is None else index.read("tokens", chosen.rows)
-    copies = [each for seed in range(UNTRAINED) if (each := untrained_copy(network, seed)) is not None]
+    copies = [each for seed in UNTRAINED if (each := untrained_copy(network, seed)) is not None]
     told = Sentence("untrained networks read the corpus")
     untrained = untrained_states(
         copies, index, layer, quantity, chosen.rows, lambda part: report_progress(share * (0.1 + 0.9 * part), told)

@@ -57,7 +57,7 @@ def probed_steps(index: CorpusIndex, labelled: np.ndarray, max_steps: int = MAX_
     starts, stops = starts[kept], stops[kept]
     note = None
     if len(starts) < 2 * MIN_DOCUMENTS:
-        count = len(starts)
+        count, steps = len(starts), int((stops - starts).sum())
         starts, stops, gap = _divided(starts, stops)
         if len(starts) < 2 * MIN_DOCUMENTS:
             raise Problem(
@@ -66,7 +66,7 @@ def probed_steps(index: CorpusIndex, labelled: np.ndarray, max_steps: int = MAX_
                 least=2 * MIN_DOCUMENTS,
                 steps=MIN_PART,
                 count=count,
-                all=f"{int((stops - starts).sum()):,}",
+                all=f"{steps:,}",
             )
         note = Sentence(
             "The corpus has only {count} texts with labels, so they are divided into {parts} parts, with {gap} steps left "

@@ -20,6 +20,7 @@ def readable_offsets(
     token: np.ndarray | None,
     untrained: np.ndarray,
     numeric: bool,
+    measure: str,
     axis: str,
     theme: Theme = "light",
 ) -> go.Figure:
@@ -34,6 +35,7 @@ def readable_offsets(
         token: (O), that of the token at the step alone, or None.
         untrained: (K, O), those of untrained networks.
         numeric: whether scores are R² instead of accuracies.
+        measure: the name of the scores.
         axis: the title of the horizontal axis.
         theme: "light" or "dark".
     """
@@ -72,5 +74,5 @@ def readable_offsets(
         hovertemplate=hover,
     )
     figure.update_xaxes(title_text=axis, zeroline=True)
-    figure.update_yaxes(title_text="R²" if numeric else _("accuracy"), tickformat=".2f" if numeric else ".0%")
+    figure.update_yaxes(title_text=measure, tickformat=".2f" if numeric else ".0%")
     return apply_style(figure, theme, height=360).update_layout(showlegend=True)

@@ -16,7 +16,7 @@ SPAN, STATE, UNIT = "found_spans", "nearest_states", "unit_contexts"
 """Panels of Search: the same units on as in the view's span, states like that of its step, contexts of its unit."""
 
 
-def find_elsewhere(layer: LayerTrace | SavedCell, *questions: str, key: str, **place: Any) -> None:
+def find_elsewhere(layer: LayerTrace | SavedCell, /, *questions: str, key: str, **place: Any) -> None:
     """Show a button for each question about the view's span, step or unit; none where no network can read a corpus.
 
     Args:

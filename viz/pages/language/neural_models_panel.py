@@ -113,7 +113,7 @@ def _training(view: LanguageView) -> None:
 def starting(counted: CountedCorpus, keys: Sequence[Hashable]) -> Iterator[None]:
     """Show that trainings are being started, and remember that this reader started them."""
     st.session_state.setdefault(STARTED, set()).update((counted.digest, key) for key in keys)
-    with st.spinner(_("Preparing the data and the training process …")):
+    with st.spinner(_("Preparing the data and the process …")):
         yield
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.training.queued_calls import QueuedCalls
+from viz.i18n import _
 from viz.pages.call_note import call_note
 from viz.pages.page_elements import show_problem
 
@@ -30,7 +31,8 @@ def queued_answer(
     try:
         found = CALLS.result(key)
         if found is None and not CALLS.is_running(key) and st.button(button, key=f"search_start_{key[0]}"):
-            CALLS.start(key, function, *arguments)
+            with st.spinner(_("Preparing the data and the process …")):
+                CALLS.start(key, function, *arguments)
             st.rerun()
     except Problem as problem:
         show_problem(problem)

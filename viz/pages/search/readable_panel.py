@@ -54,6 +54,7 @@ def _show_offsets(view: SearchView, probe: OnsetProbe) -> None:
         token=found.token,
         untrained=found.untrained,
         numeric=numeric,
+        measure="R²" if numeric else _("accuracy"),
         axis=_("time steps after its onset") if probe.since == "onset" else _("time steps after the text's start"),
         theme=page_theme(),
     )
