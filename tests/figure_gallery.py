@@ -75,6 +75,13 @@ def _train_on_corpus(page: AppTest) -> None:
     page.button(key="language_train_vectors").click()
 
 
+def _answer_search(page: AppTest) -> None:
+    train_inline()
+    for name in ("readable_when", "fixed_points"):
+        page.button(key=f"search_start_{name}").click()
+        run(page)
+
+
 VISITS = (
     Visit("step", {"net": "python-lm"}),
     Visit("states", {"net": "recall-lstm"}),
@@ -85,6 +92,11 @@ VISITS = (
     Visit("attention", {"net": "dates-transformer"}, _measure_times),
     Visit("train", {"run": "recall-rnn"}, _measure_distances, _train),
     Visit("language", {}, _train_on_corpus),
+    Visit(
+        "search",
+        {"net": "sentiment", "panel": "text_search,readable_when,fixed_points,-found_spans", "look": "given:mean"},
+        _answer_search,
+    ),
     Visit("checkpoint", {"net": "recall-lstm"}),
     Visit("checkpoint", {"net": "recall-lstm", "edits": "rnn.l0.weight_hh[forget_gate]*=0.5"}),
 )

@@ -6,7 +6,7 @@ Names and values are defined by the pages; this module has only the syntax.
 import re
 from collections.abc import Mapping
 
-STEP_OPTIONS = ("steps", "span", "other")
+STEP_OPTIONS = ("kept", "steps", "span", "other")
 """Options that belong to one sequence: parts of it, and the sequence that it is compared with."""
 
 NETWORK_FREE_OPTIONS = (
@@ -18,8 +18,8 @@ NETWORK_FREE_OPTIONS = (
 
 OPTIONS = (
     "activation", "against", "beam", "blocks", "call", "cells", "clip", "color", "compare", "constant", "contexts",
-    "corpus", "factor", "find", "folded", "form", "gate", "indexed", "ink", "knobs", "loss", "matrix", "metric",
-    "middle", "ngram", "numwords", "on", "order", "other", "owntext", "padding", "probed", "runs", "seeds",
+    "corpus", "factor", "find", "folded", "form", "gate", "given", "indexed", "ink", "kept", "knobs", "loss", "matrix",
+    "metric", "middle", "ngram", "numwords", "on", "onset", "order", "other", "owntext", "padding", "probed", "runs", "seeds",
     "sentence", "sequence", "smoothing", "span", "stack", "state", "steps", "sweep", "tablen", "tensor",
     "threshold", "thresholdexploding", "thresholdhere", "training", "units", "vectors", "weights", "window", "word",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Trainings of the Language lens in this process and at once, instead of in the processes of the queue."""
+"""Trainings and other calls of the queue in this process and at once, instead of in another one."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,7 +19,7 @@ class InlineQueue:
 
 
 def train_inline() -> None:
-    """Let the Language lens train in this process."""
+    """Let the calls of the queue run in this process."""
     from models.training import queued_calls
 
     queued_calls.shared_queue = InlineQueue

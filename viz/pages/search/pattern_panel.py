@@ -16,7 +16,7 @@ from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
 from viz.pages.states.span_panel import span_slider
-from viz.pages.view_widgets import NUMBER, view_widget
+from viz.pages.view_widgets import COUNTS, NUMBER, OptionFormat, view_widget
 
 SHOWN = 20
 """Spans that are listed."""
@@ -64,7 +64,7 @@ def pattern_panel(view: SearchView) -> None:
         except Problem as problem:
             st.markdown(escape_markdown(translate(problem)))
             return
-        pattern = _chosen_units(pattern, f"{first}-{last}-{threshold:g}-{view.run.serial}")
+        pattern = _chosen_units(pattern, (first, last), view.run.serial)
         if not pattern.units:
             st.markdown(_("Choose at least one unit."))
             return
@@ -84,19 +84,30 @@ def pattern_panel(view: SearchView) -> None:
         show_shared(view.index, found.start, found.stop)
 
 
-def _chosen_units(pattern: UnitPattern, key: str) -> UnitPattern:
-    """Show the units of a pattern and return those that the reader keeps."""
+def _chosen_units(pattern: UnitPattern, span: tuple[int, int], serial: int) -> UnitPattern:
+    """Show the units of a pattern and return those that the reader keeps; a link has them with their span."""
     titles = {
         unit: f"{unit} {'≤ −' if negative else '≥ '}{pattern.threshold:g}"
         for unit, negative in zip(pattern.units, pattern.negative, strict=True)
     }
-    chosen = st.pills(
+    ending = f"@{span[0] - 1}-{span[1] - 1}"
+
+    def parse(text: str) -> list[int]:
+        return COUNTS.parse(text.removesuffix(ending)) if text.endswith(ending) else list(pattern.units)
+
+    form = OptionFormat(parse, lambda units: COUNTS.format(units) + ending)
+    chosen = view_widget(
+        st.pills,
         _("Units that are on throughout the span and off just before and after"),
         list(pattern.units),
-        selection_mode="multi",
+        name="kept",
+        key=f"search_units_{span}_{pattern.threshold:g}_{serial}",
+        form=form,
         default=list(pattern.units),
+        is_valid=set(pattern.units).issuperset,
+        initial_argument="default",
+        selection_mode="multi",
         format_func=titles.__getitem__,
-        key=f"search_units_{key}",
     )
     kept = [place for place, unit in enumerate(pattern.units) if unit in chosen]
     return UnitPattern(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
+from models.corpus.corpus_index import CorpusIndex
 from viz.i18n import _
 from viz.pages.search.property_titles import property_title
 from viz.pages.search.search_view import SearchView
+from viz.pages.states.tracking_panel import PROPERTIES
 from viz.pages.view_widgets import TEXT, view_widget
+
+BEGINNING = 1 << 15
+"""Steps of the corpus that decide which property is shown first."""
 
 
 def property_choice(view: SearchView, option: str) -> str | None:
@@ -23,8 +29,18 @@ def property_choice(view: SearchView, option: str) -> str | None:
         name=option,
         key=f"search_{option}",
         form=TEXT,
-        default="inside_quotes" if "inside_quotes" in names else names[0],
+        default=_first_informative(view.index, names),
         is_valid=names.__contains__,
         initial_argument="index",
         format_func=property_title,
     )
+
+
+def _first_informative(index: CorpusIndex, names: list[str]) -> str:
+    """Return the first property that is 0 or 1 and is both at the beginning of the corpus, else the first one."""
+    for name in (*PROPERTIES, *names):
+        if name in names and "labels" not in index.array(f"annotations/{name}").attrs:
+            values = index.read(f"annotations/{name}", slice(0, BEGINNING))
+            if set(np.unique(values[np.isfinite(values)]).tolist()) == {0.0, 1.0}:
+                return name
+    return names[0]

@@ -1,5 +1,6 @@
 """The Search lens without a browser: its hits are the index's, its numbers those of the states themselves."""
 
+import json
 import re
 
 import numpy as np
@@ -12,7 +13,8 @@ from models.corpus.nearest_states import nearest_states
 from models.corpus.pattern_search import find_pattern, pattern_of_span
 from models.corpus.read_sources import Document
 from models.corpus.unit_contexts import strongest_contexts
-from tests.support.lens_page import run, start, text_of
+from tests.support.inline_training import InlineQueue
+from tests.support.lens_page import run, start, text_of, widget_at
 from viz.pages.search.corpus_choice import OWN_TEXT
 from viz.pages.search.index_store import MAX_CHARACTERS, start_index
 from viz.pages.search.sample_corpora import sample_documents
@@ -119,6 +121,72 @@ def test_what_cannot_be_asked_is_one_sentence(asked, said):
     look = "find:" + asked.replace("\\", "\\\\").replace(";", "\\;")
     page = start("search", net="recall-rnn", look=look, panel="text_search,-found_spans,-unit_contexts,-nearest_states")
     assert said in text_of(page).replace("\\", "")
+
+
+def test_a_link_restores_the_questions_and_their_answers():
+    page = start("search", net="counter", quantity="hidden", text=".aaabbb.ab.", step="4", panel="*")
+    widget_at(page.slider, span_name(page)).set_range(2, 4)
+    run(page)
+    widget_at(page.number_input, "search_threshold").set_value(0.2)
+    widget_at(page.text_input, "search_find").set_value("b+")
+    run(page)
+    for name, value in (("search_metric", "cosine"), ("search_contexts", "smallest")):
+        widget_at(page.get("button_group"), name).set_value([value])
+        run(page)
+    kept = next(each for each in page.get("button_group") if (each.key or "").startswith("search_units_"))
+    if len(kept.value) > 1:
+        kept.set_value(kept.value[1:])
+        run(page)
+    params = {name: value[-1] for name, value in page.query_params.items()}
+    assert all(name in params["look"] for name in ("span:1-3", "threshold:0.2", "find:b+", "metric:cosine"))
+    again = start("search", **params)
+    assert lists(again) == lists(page) and len(lists(page)) >= 4
+    assert text_of(again) == text_of(page)
+
+
+def span_name(page):
+    """Return the name of the slider of the span, which has the number of the run."""
+    return next(each.key.rpartition(":")[0] for each in page.slider if each.key.startswith("search_span_"))
+
+
+def test_hits_have_their_properties_and_what_they_share(tmp_path):
+    network = load_network("counter")
+    documents = [
+        Document(f"d{place}", ".aabb.ab.aaabbb.", {"kind": "odd" if place % 2 else "even"}) for place in range(9)
+    ]
+    build_index(network, documents, tmp_path / "index", IndexOptions(), scheduler="here")
+    page = start("search", opened=tmp_path / "index", net="counter", look="find:aaa", panel="text_search,-found_spans")
+    (body,) = [each.proto.body for each in page.get("html") if 'class="unrolled-hits"' in each.proto.body]
+    assert body.count("kind: odd") >= 4 and "line length: " in body.replace("&#10;", "\n")
+    assert "More frequent at these places" in text_of(
+        start("search", opened=tmp_path / "index", net="counter", panel="*")
+    )
+
+
+def test_a_property_is_probed_at_the_press_of_a_button(monkeypatch):
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", InlineQueue)
+    page = start(
+        "search", net="counter", look="probed:line_position;onset:position", panel="probes,readable_when,-none"
+    )
+    page.button(key="search_start_probes").click()
+    run(page)
+    told = text_of(page).replace("\\", "")
+    assert "The label can be read linearly from the state" in told or "gives this answer" in told
+    assert "steps of the corpus; intervals are over the test texts" in told
+    page.button(key="search_start_readable_when").click()
+    assert "“position” neither is 0 or 1" in text_of(run(page))
+    assert page.button(key="search_start_readable_when")  # it may be asked again
+
+
+def test_fixed_points_are_drawn_with_the_trajectories(monkeypatch):
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", InlineQueue)
+    page = start("search", net="counter", look="given:zero", panel="fixed_points,-none")
+    page.button(key="search_start_fixed_points").click()
+    run(page)
+    assert "Found under this input, from" in text_of(page)
+    (chart,) = [each for each in page.get("plotly_chart") if "search_fixed_points" in each.proto.id]
+    names = [each.get("name") for each in json.loads(chart.proto.spec)["data"]]
+    assert names[:2] == ["texts of the corpus", "this text"] and any("point, " in each for each in names[2:])
 
 
 def test_own_texts_are_read_at_the_press_of_a_button():
