@@ -43,9 +43,10 @@ def readable_offsets(
     hover = "%{x:+d}: " + form + "<extra>%{fullData.name}</extra>"
     own, other = BEFORE_AFTER[0][theme], BEFORE_AFTER[1][theme]
     figure = go.Figure()
+    low, high = band if numeric else (np.clip(each, 0, 1) for each in band)
     edge: dict = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    figure.add_scatter(x=offsets, y=band[1], **edge)
-    figure.add_scatter(x=offsets, y=band[0], fill="tonexty", fillcolor=faint_colour(own, 0.18), **edge)
+    figure.add_scatter(x=offsets, y=high, **edge)
+    figure.add_scatter(x=offsets, y=low, fill="tonexty", fillcolor=faint_colour(own, 0.18), **edge)
     for number, values in enumerate(untrained):
         figure.add_scatter(
             x=offsets, y=values, name=_("untrained networks"), legendgroup="untrained", showlegend=number == 0,

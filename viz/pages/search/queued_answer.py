@@ -28,15 +28,19 @@ def queued_answer(
         button: the label of the button.
         text: what the call does.
     """
+    found = None
     try:
         found = CALLS.result(key)
-        if found is None and not CALLS.is_running(key) and st.button(button, key=f"search_start_{key[0]}"):
-            with st.spinner(_("Preparing the data and the process …")):
-                CALLS.start(key, function, *arguments)
-            st.rerun()
     except Problem as problem:
         show_problem(problem)
-        return None
     if CALLS.is_running(key):
         call_note(CALLS, [key], text, key=f"search_stop_{key[0]}")
+    elif found is None and st.button(button, key=f"search_start_{key[0]}"):
+        try:
+            with st.spinner(_("Preparing the data and the process …")):
+                CALLS.start(key, function, *arguments)
+        except Problem as problem:
+            show_problem(problem)
+        else:
+            st.rerun()
     return found
