@@ -67,7 +67,7 @@ def test_one_long_text_is_divided_with_gaps_and_a_short_one_refused(tmp_path):
     for one, other in pairwise(parts):
         assert other[0] - one[-1] - 1 == min(GAP, index.steps // PARTS // 4) and (np.diff(one) == 1).all()
     short = build(quote_network(), ["ab" * 60], tmp_path / "short")
-    with pytest.raises(Problem, match=r"needs 10 texts with labels.* has 1, of 105 steps"):
+    with pytest.raises(Problem, match=r"needs 10 texts with labels.* has 1, of 120 steps"):
         probed_steps(short, np.ones(short.steps, dtype=bool))
     with pytest.raises(Problem, match="has 0, of 0 steps"):
         probed_steps(short, np.zeros(short.steps, dtype=bool))

@@ -125,7 +125,7 @@ def test_what_cannot_be_asked_is_one_sentence(asked, said):
 
 def test_a_link_restores_the_questions_and_their_answers():
     text = load_network("recall-lstm").card.examples[0].text
-    page = start("search", net="recall-lstm", quantity="hidden", text=text, panel="*", look="find:[a-z]+")
+    page = start("search", net="recall-lstm", quantity="hidden", text=text, step="2", panel="*", look="find:[a-z]+")
     count = int(widget_at(page.slider, span_name(page)).max)
     widget_at(page.slider, span_name(page)).set_range(count - 3, count)
     run(page)
