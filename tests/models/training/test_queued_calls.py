@@ -30,7 +30,7 @@ class Reported(Future):
 
 @pytest.fixture
 def waiting(monkeypatch):
-    """The futures that the queue gave, none of which ends by itself."""
+    """The futures that the queue gave, which do not end."""
     futures = []
 
     def compute(*_call):
