@@ -21,8 +21,8 @@ APP = Path(__file__).parent.parent / "app.py"
 LESSONS = Path(__file__).parent / "lessons"
 
 PACKAGES = (
-    "babel", "distributed", "fsspec", "gensim", "h5py", "hangulpy", "markdown_it", "plotly", "re2", "scipy", "simpleeval",
-    "sklearn", "streamlit", "threadpoolctl", "yaml", "zarr",
+    "babel", "distributed", "fsspec", "gensim", "h5py", "hangulpy", "latex2mathml", "markdown_it", "mdit_py_plugins",
+    "plotly", "re2", "scipy", "simpleeval", "sklearn", "streamlit", "threadpoolctl", "yaml", "zarr",
 )  # fmt: skip
 """What the app imports and `models` alone does not: the packages of the extra `app`."""
 

@@ -5,7 +5,8 @@
 
 ``form`` is "choices", "number" (``right`` is a number, ``tolerance`` the largest difference that counts as right) or "sketch"
 (``right`` is a number for each of the ``tokens``, between ``low`` and ``high``). ``after`` is where the page goes when the
-answer is shown: fields of the player's view.
+answer is shown: fields of the player's view. ``markdown`` is true where the texts are Markdown; `viz.rooms.question_markup` then
+writes their HTML.
 """
 
 import csv
@@ -17,6 +18,7 @@ from typing import Any
 from viz.components.reports import finite
 from viz.escape import csv_cell
 from viz.i18n import LANGUAGES
+from viz.rooms.question_markup import question_plain
 
 MAX_WORDS = 800
 """Characters of a question and of each of its texts at most."""
@@ -27,7 +29,7 @@ MAX_CHOICES, MAX_POINTS = 12, 400
 MAX_NUMBERS, MAX_CURVES = 30, 60
 """Different numbers and curves in a summary at most."""
 
-SECRET_FIELDS = ("right", "explain", "after", "tolerance")
+SECRET_FIELDS = ("right", "explain", "explain_html", "after", "tolerance")
 """Fields that students get only when the answer is shown."""
 
 
@@ -39,6 +41,7 @@ def checked_question(value: Any) -> dict[str, Any]:
         "form": value["form"],
         "ask": _texts(value.get("ask")),
         "explain": _texts(value.get("explain", {}), empty=True),
+        "markdown": value.get("markdown") is True,
     }
     if value.get("after") is not None:
         question["after"] = checked_place(value["after"])
@@ -126,6 +129,7 @@ def answers_as_csv(question: Mapping[str, Any], answers: Mapping[str, Any], lang
     if question["form"] == "choices":
         for each in question["choices"]:
             text = each["text"].get(lang) or next(iter(each["text"].values()))
+            text = question_plain(text) if question.get("markdown") else text
             table.writerow([csv_cell(text), counts[each["key"]], int(each["key"] == question["right"])])
     else:
         for number, count in sorted(counts.items()):

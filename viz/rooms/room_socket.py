@@ -19,6 +19,7 @@ import segno
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from viz.i18n import LANGUAGES
+from viz.rooms.question_markup import with_markup
 from viz.rooms.room_hub import ANSWERS, MAX_CONNECTIONS, MAX_MEMBERS, Member, Role, RoomHub
 from viz.rooms.room_keys import derive_keys, is_key, normalized_letters
 from viz.rooms.room_question import answers_as_csv, checked_answer, checked_place, checked_question
@@ -236,7 +237,7 @@ class _Conversation:
 
     async def ask(self, message: dict[str, Any]) -> None:
         """Ask the class."""
-        question = {**checked_question(message["question"]), "id": token_hex(8)}
+        question = {**with_markup(checked_question(message["question"])), "id": token_hex(8)}
         await self.store.clear_group(self.member.room, ANSWERS)
         await self.store.write_fields(self.member.room, {"question": question, "shown": None})
         await self.store.publish(self.member.room, {"type": "question", "question": question})

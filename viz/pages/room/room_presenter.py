@@ -149,6 +149,7 @@ def room_question(question: Question, translations: Mapping[str, Question]) -> d
         "ask": {lang: each.ask for lang, each in translations.items()},
         "explain": {lang: explanation(each, answer) for lang, each in translations.items()},
         "right": answer,
+        "markdown": True,
     }
     match question.form:
         case ChoiceForm(choices=choices):

@@ -6,10 +6,12 @@ room.words = null;
 const inLanguage = (texts) => texts?.[room.lang] ?? Object.values(texts ?? {})[0] ?? "";
 const words = (name, values) => (values ? unrolled.fillTemplate(room.words?.[name], values) : room.words?.[name] ?? "");
 
-function element(tag, { className, text, onClick, ...attributes } = {}, ...children) {
+// html: of the server's own parts only, which has no text of a person but escaped ones
+function element(tag, { className, text, html, onClick, ...attributes } = {}, ...children) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text;
+  if (html !== undefined) node.innerHTML = html;
   if (onClick) node.addEventListener("click", onClick);
   for (const [name, value] of Object.entries(attributes)) if (value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   node.append(...children.filter(Boolean));

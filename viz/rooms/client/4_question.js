@@ -9,12 +9,15 @@ let sketch = null; // of the question: {mounted, element}
 const answered = () => ask.result?.count ?? 0;
 const RIGHT_MARK = "✓";
 
+// A text of the question: as HTML that the server has written, else as it is.
+const textOf = (html, texts) => (html ? { html: inLanguage(html) } : { text: inLanguage(texts) });
+
 function bar(label, count, isRight, isOwn) {
   const share = answered() ? count / answered() : 0;
   const fill = element("i");
   fill.style.width = `${100 * share}%`;
   return element("li", { className: "unrolled-room-bar", "data-right": isRight, "data-own": isOwn },
-    element("span", { className: "unrolled-room-label", text: `${isRight ? `${RIGHT_MARK} ` : ""}${label}` }),
+    element("span", { className: "unrolled-room-label" }, isRight && `${RIGHT_MARK} `, element("span", label)),
     element("span", { className: "unrolled-room-track" }, fill),
     element("span", { className: "unrolled-room-count", text: words("votes", { n: count, percent: Math.round(100 * share) }) }));
 }
@@ -23,8 +26,8 @@ function chart() {
   const { question, result, shown, own } = ask;
   if (question.form === "sketch") return null; // the drawing itself has all curves
   const rows = question.form === "choices"
-    ? question.choices.map((each) => bar(inLanguage(each.text), result?.counts?.[each.key] ?? 0, shown && each.key === question.right, each.key === own))
-    : (result?.numbers ?? []).map(([number, count]) => bar(unrolled.formatNumber(number), count,
+    ? question.choices.map((each) => bar(textOf(each.html, each.text), result?.counts?.[each.key] ?? 0, shown && each.key === question.right, each.key === own))
+    : (result?.numbers ?? []).map(([number, count]) => bar({ text: unrolled.formatNumber(number) }, count,
       shown && Math.abs(number - question.right) <= question.tolerance, number === own));
   if (shown && question.form === "number") {
     rows.unshift(element("li", { className: "unrolled-room-label", text: `${RIGHT_MARK} ${unrolled.formatNumber(question.right)}` }));
@@ -43,7 +46,7 @@ function answerControls() {
   const { question, own } = ask;
   if (question.form === "choices") {
     return element("div", { className: "unrolled-room-choices", role: "group" }, ...question.choices.map((each) =>
-      button(inLanguage(each.text), () => give(each.key), { "aria-pressed": String(own === each.key), "data-key": each.key })));
+      button(undefined, () => give(each.key), { ...textOf(each.html, each.text), "aria-pressed": String(own === each.key), "data-key": each.key })));
   }
   if (question.form === "number") {
     const input = element("input", { type: "number", step: "any", inputmode: "decimal", "aria-label": words("number") });
@@ -86,7 +89,8 @@ function verdict() {
   const isRight = question.form === "choices" ? own === question.right
     : question.form === "number" && own !== null && Math.abs(own - question.right) <= question.tolerance;
   const said = room.role !== "student" || own === null || question.form === "sketch" ? null : words(isRight ? "right" : "wrong");
-  return element("p", { className: "unrolled-room-verdict" }, said && element("b", { text: `${said} ` }), inLanguage(question.explain));
+  return element("p", { className: "unrolled-room-verdict" }, said && element("b", { text: `${said} ` }),
+    element("span", textOf(question.explain_html, question.explain)));
 }
 
 function drawSheet() {
@@ -102,8 +106,9 @@ function drawSheet() {
   }
   const typed = sheet.querySelector("input")?.value;
   sheet.toggleAttribute("data-shown", shown);
-  sheet.setAttribute("aria-label", inLanguage(question.ask));
-  const body = element("div", { className: "unrolled-room-body" }, element("h2", { text: inLanguage(question.ask) }));
+  const title = element("h2", textOf(question.ask_html, question.ask));
+  sheet.setAttribute("aria-label", title.textContent);
+  const body = element("div", { className: "unrolled-room-body" }, title);
   sheet.replaceChildren(body);
   if (question.form === "sketch") drawSketch(body);
   if (room.role === "student" && !shown) {

@@ -1,0 +1,78 @@
+"""The Markdown of a lesson's question as HTML that is safe in every page of a room, and as plain text.
+
+A room takes questions from any teacher's page. The server writes their HTML: without raw HTML, links and images, with formulas as
+MathML, and each text escaped.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from html import unescape
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from latex2mathml.converter import convert_to_element
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from viz.escape import escape_html
+
+MATH_ELEMENTS = frozenset(
+    ("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup", "munder", "mover", "munderover")
+    + ("mfrac", "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom")
+)
+MATH_ATTRIBUTES = frozenset(("accent", "display", "fence", "linethickness", "mathvariant", "stretchy"))
+"""Elements and attributes of MathML that are kept; of others only the text is, so that nothing is a link."""
+
+
+def with_markup(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked question whose texts are Markdown with their HTML, by language, beside each of them."""
+    if not question.get("markdown"):
+        return dict(question)
+    marked = {**question, "ask_html": _all_html(question["ask"]), "explain_html": _all_html(question["explain"])}
+    if "choices" in question:
+        marked["choices"] = [{**each, "html": _all_html(each["text"])} for each in question["choices"]]
+    return marked
+
+
+def question_html(markdown: str) -> str:
+    """Return one paragraph of Markdown as HTML without links, images and the author's own HTML."""
+    return str(_parser().renderInline(markdown))
+
+
+def question_plain(markdown: str) -> str:
+    """Return Markdown without its marks; formulas as they are written."""
+    tokens = _parser().parseInline(markdown)[0].children or ()
+    return "".join("\n" if each.type == "softbreak" else each.content for each in tokens)
+
+
+def _all_html(texts: Mapping[str, str]) -> dict[str, str]:
+    return {lang: question_html(text) for lang, text in texts.items()}
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).disable(["html_inline", "image", "autolink", "entity"])
+    dollarmath_plugin(parser, allow_space=False, allow_labels=False)
+    parser.add_render_rule("math_inline", lambda _self, tokens, at, *_rest: formula_html(tokens[at].content))
+    for name in ("link_open", "link_close"):
+        parser.add_render_rule(name, lambda *_rest: "")
+    return parser
+
+
+def formula_html(latex: str) -> str:
+    """Return a formula as MathML; as it is written if it is no formula."""
+    try:
+        return _mathml(convert_to_element(latex))
+    except Exception:  # the library has a dozen of its own, and lets Python's pass
+        return f"<code>{escape_html(latex)}</code>"
+
+
+def _mathml(element: Element) -> str:
+    # the library's texts have entities of their own
+    content = escape_html(unescape(element.text or "")) + "".join(map(_mathml, element))
+    if element.tag not in MATH_ELEMENTS:
+        return content
+    attributes = "".join(
+        f' {name}="{escape_html(value)}"' for name, value in element.attrib.items() if name in MATH_ATTRIBUTES
+    )
+    return f"<{element.tag}{attributes}>{content}</{element.tag}>"
