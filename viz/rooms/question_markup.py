@@ -1,7 +1,7 @@
 """The Markdown of a lesson's question as HTML that is safe in every page of a room, and as plain text.
 
-A room takes questions from any teacher's page. The server writes their HTML: without raw HTML, links and images, with formulas as
-MathML, and each text escaped.
+A room takes questions from any teacher's page. The server writes their HTML: without raw HTML, links and images, with
+formulas as MathML, and each text escaped.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,23 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from viz.escape import escape_html
 
 MATH_ELEMENTS = frozenset(
-    ("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup", "munder", "mover", "munderover")
-    + ("mfrac", "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom")
-)
+    (
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "mtext",
+        "mspace",
+        "msub",
+        "msup",
+        "msubsup",
+        "munder",
+        "mover",
+        "munderover",
+        "mfrac",
+    )
+) | {"msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle"}
 MATH_ATTRIBUTES = frozenset(("accent", "display", "fence", "linethickness", "mathvariant", "stretchy"))
 """Elements and attributes of MathML that are kept; of others only the text is, so that nothing is a link."""
 

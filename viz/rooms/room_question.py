@@ -5,8 +5,8 @@
 
 ``form`` is "choices", "number" (``right`` is a number, ``tolerance`` the largest difference that counts as right) or "sketch"
 (``right`` is a number for each of the ``tokens``, between ``low`` and ``high``). ``after`` is where the page goes when the
-answer is shown: fields of the player's view. ``markdown`` is true where the texts are Markdown; `viz.rooms.question_markup` then
-writes their HTML.
+answer is shown: fields of the player's view. ``markdown`` is true where the texts are Markdown; `viz.rooms.question_markup`
+then writes their HTML.
 """
 
 import csv

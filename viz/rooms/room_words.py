@@ -14,6 +14,7 @@ def room_words() -> dict[str, Any]:
         "ask": _("Ask the room"),
         "computing": _("Computing questions about this view …"),
         "nothing_to_ask": _("There is no question about this view. Open a page with a player, such as Step."),
+        "open_view": _("Open the class's view"),
         "people": _("Who is here"),
         "following_short": _("{n} of {count} follow"),
         "following": _("{n} of {count} students follow this view."),

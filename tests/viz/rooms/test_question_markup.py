@@ -14,8 +14,11 @@ from viz.rooms.room_question import SECRET_FIELDS, answers_as_csv, checked_quest
 
 ALLOWED = MATH_ELEMENTS | {"em", "strong", "code", "br"}
 
-PARTS = ["$", "*", "**", "`", "<img src=x onerror=alert(1)>", "<", ">", "&lt;b&gt;", "\\", "\\text{", "}", "{", "_", "^", "\\href{",
-         "javascript:", "[a](javascript:b)", "![a](b)", "<https://a.b>", "\\frac", "\n", "\\style{a}{b}", '"', "'", "가", "\0"]  # fmt: skip
+PARTS = [
+    "$", "*", "**", "`", "<img src=x onerror=alert(1)>", "<", ">", "&lt;b&gt;", "\\", "\\text{", "}", "{", "_", "^",
+    "\\href{", "javascript:", "[a](javascript:b)", "![a](b)", "<https://a.b>", "\\frac", "\n", "\\style{a}{b}", '"', "'",
+    "가", "\0",
+]  # fmt: skip
 
 
 class Parsed(HTMLParser):

@@ -40,6 +40,8 @@ for (const type of ["pointerdown", "keydown", "input", "change"]) {
 }
 const isOwnGesture = () => performance.now() - gesture < GESTURE;
 
+let target = null; // the view that the class sees: {address: {page, params}, at}
+
 // -- a teacher's page
 let told = null; // the address that was sent last
 let sending = 0, sentAt = 0;
@@ -50,7 +52,8 @@ function tellView() {
   const text = writeAddress(now);
   if (text === told) return;
   told = text;
-  room.send({ type: "view", address: text, at: places() });
+  target = { address: now, at: places() }; // which the Room page asks about and returns to
+  room.send({ type: "view", address: text, at: target.at });
 }
 
 function tellStepSoon() {
@@ -58,12 +61,13 @@ function tellStepSoon() {
   sending = setTimeout(() => {
     sending = 0;
     sentAt = performance.now();
-    room.send({ type: "at", at: places() });
+    const at = places();
+    if (target) target.at = at;
+    room.send({ type: "at", at });
   }, Math.max(0, SEND_EVERY - (performance.now() - sentAt)));
 }
 
 // -- a follower's page, or another page of the teacher's
-let target = null; // the view to show: {address: {page, params}, at}
 let hasArrived = false;
 let applying = false;
 
@@ -116,6 +120,12 @@ room.showAddress = (address) => {
   told = null;
   target = { address: readAddress(new URL(address, base).href), at: {} };
   room.send({ type: "view", address: writeAddress(target.address), at: {} });
+  tell({ type: "state" });
+};
+// Open in a teacher's page what the class sees, to step through it.
+room.openView = () => {
+  told = writeAddress(target.address);
+  applyView();
 };
 // Where the teacher's page is, for questions about it.
 room.place = () => {

@@ -6,6 +6,7 @@ room.people = null;
 let menu = null; // the questions to choose from: null, "loading", or a list
 let serial = 0;
 let showsPeople = false;
+let isOnRoomPage = false; // as the bar was drawn
 
 function toggleMenu() {
   if (menu) {
@@ -56,7 +57,9 @@ function teacherStrip() {
     history.pushState(null, "", event.currentTarget.href);
     window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
   } });
-  return [back, people, !ask.question && asking];
+  isOnRoomPage = !isLens(readAddress(location.href));
+  const opens = isOnRoomPage && target && button(words("open_view"), room.openView, { "data-act": "open-view" });
+  return [back, opens, people, !ask.question && asking];
 }
 
 const roomAddress = () => {
@@ -92,6 +95,9 @@ window.addEventListener("keydown", (event) => {
   showsPeople = false;
   drawStrip();
 });
+setInterval(() => {
+  if (room.isTeacher && isOnRoomPage === isLens(readAddress(location.href))) drawStrip();
+}, LOOK_EVERY);
 room.listeners.add((message) => {
   switch (message.type) {
     case "members":
