@@ -144,6 +144,36 @@ def test_a_class_follows_wanders_and_answers(app, browser):
             expect(student.locator(STRIP)).to_be_hidden()
 
 
+def test_a_teacher_runs_a_lesson_from_the_room_page(app, browser):
+    with ExitStack() as pages:
+        teacher = pages.enter_context(opened_page(browser, f"{app}/room?lesson=teaching&section=4"))
+        letters, _link = open_room(teacher)
+        student = pages.enter_context(opened_page(browser, f"{app}/room"))
+        join(student, letters)
+        teacher.click("[data-room-ask]")
+        student.click('[data-key="rome"]')
+        expect(student.locator('[data-key="rome"] em')).to_have_text("Rome")  # Markdown in the file
+        expect(teacher.locator("[data-answered]")).to_have_attribute("data-answered", "1")
+        expect(teacher.locator(f'{STRIP} [data-act="room"]')).to_be_visible()
+        teacher.click(f'{STRIP} [data-act="people"]')  # the question does not cover the bar
+        teacher.click('[data-act="show"]')
+        expect(student.locator(".unrolled-room-verdict math msub")).to_have_text("f6")
+        teacher.click('[data-act="done"]')
+
+        teacher.get_by_role("button", name="Show its view to the class").click()
+        until(student, lambda: "/edit" in student.url and param(student, "net") == "recall-lstm")
+        assert "/room" in teacher.url
+        teacher.click(f'{STRIP} [data-act="open-view"]')
+        until(teacher, lambda: "/edit" in teacher.url and shown(teacher)[0] == 24)
+        settle(teacher)
+        teacher.keyboard.press("ArrowLeft")
+        until(student, lambda: shown(student)[0] == 23)
+        teacher.click(f'{STRIP} [data-act="room"]')
+        expect(teacher.locator(".st-key-room_notes")).to_contain_text("close all forget gates")
+        teacher.click(f'{STRIP} [data-act="open-view"]')
+        until(teacher, lambda: "/edit" in teacher.url and shown(teacher)[0] == 23)
+
+
 @contextmanager
 def server_at(port):
     """Run the app at a port."""
