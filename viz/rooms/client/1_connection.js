@@ -1,6 +1,6 @@
 // The connection of this page to a room, kept in the tab's own storage, so that a reload comes back to the room.
 window.unrolled ??= {};
-const STORED = "unrolled-room"; // in sessionStorage: {role, key | room, secret, me, name, turn}
+const STORED = "unrolled-room"; // in sessionStorage: {role, key | room, secret, me, name, turn, lesson}
 const OWN_ROOM = "unrolled-own-room"; // in localStorage: {key, turn} of the room that a teacher opened last, for a tab that was closed
 const PING = 10000, SILENCE = 25000; // ms between two signs of life to the server, and without one from it until it is lost
 const WAITS = [300, 600, 1200, 2500, 5000]; // ms before each attempt to connect again

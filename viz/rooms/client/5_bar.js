@@ -54,7 +54,7 @@ function teacherStrip() {
   asking.append(icon(QUESTION_ICON), words("ask"));
   const back = element("a", { href: roomAddress(), text: words("room", { letters: room.keys?.letters ?? "" }), "data-act": "room", onClick: (event) => {
     event.preventDefault();
-    history.pushState(null, "", event.currentTarget.href);
+    history.pushState(null, "", roomAddress());
     window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
   } });
   isOnRoomPage = !isLens(readAddress(location.href));
@@ -62,8 +62,10 @@ function teacherStrip() {
   return [back, opens, people, !ask.question && asking];
 }
 
+// The Room page, with the section of the lesson that was last open there.
 const roomAddress = () => {
   const url = new URL("room", base);
+  url.search = room.stored?.lesson ?? "";
   url.searchParams.set("lang", room.lang ?? "en");
   return url.href;
 };
@@ -96,7 +98,12 @@ window.addEventListener("keydown", (event) => {
   drawStrip();
 });
 setInterval(() => {
-  if (room.isTeacher && isOnRoomPage === isLens(readAddress(location.href))) drawStrip();
+  if (!room.isTeacher) return;
+  const now = readAddress(location.href);
+  const { lesson, section = 1 } = now.params;
+  const shown = lesson && String(new URLSearchParams({ lesson, section }));
+  if (!isLens(now) && shown && shown !== room.stored.lesson) room.store({ lesson: shown });
+  if (isOnRoomPage === isLens(now)) drawStrip();
 }, LOOK_EVERY);
 room.listeners.add((message) => {
   switch (message.type) {
