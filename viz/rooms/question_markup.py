@@ -74,7 +74,7 @@ def _parser() -> MarkdownIt:
 
 
 def formula_html(latex: str) -> str:
-    """Return a formula as MathML; as it is written if it is no formula."""
+    """Return a formula as MathML; as it is written if the library cannot read it."""
     try:
         return _mathml(convert_to_element(latex))
     except Exception:  # the library has a dozen of its own, and lets Python's pass
