@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from models.core.messages import Problem
-from models.corpus.checked_arrays import create_checked
+from models.corpus.checked_arrays import create_checked, writable
 from models.corpus.corpus_index import BUILDING, COMPLETE, FORMAT, CorpusIndex
+from models.corpus.join_summaries import create_summaries, join_part
 from models.corpus.network_hash import network_hash
 from models.corpus.read_sources import Document, read_documents, read_signals
 from models.corpus.read_states import StateReader
-from models.corpus.state_summaries import BLOCK, join_summaries
+from models.corpus.shard_workers import ShardWorkers
+from models.corpus.state_summaries import BLOCK, BLOCKS_OF_CHUNK
 from models.corpus.write_shard import WORK, ShardResult, disk_problem, shard_result, write_shard
 from models.corpus.write_tokens import write_tokens
 from models.networks.input_limit import MAX_INPUT_STEPS
@@ -28,7 +28,6 @@ from models.networks.network import Network
 from models.states.span_selectivity import THRESHOLD
 from models.states.text_properties import PROPERTIES
 from models.training.call_progress import report_progress
-from models.training.dask_cluster import local_cluster, named_cluster
 
 SHARD_ELEMENTS = 25 << 20
 """States of a shard, of all its layers and quantities: it is in memory as a whole, with two bytes each."""
@@ -112,22 +111,31 @@ def build_index(
             answer.
     """
     folder, options = Path(folder), options or IndexOptions()
+    reader = StateReader(network, options.layers, options.quantities)
     try:
-        about = _prepare(network, corpus, folder, options, progress)
-        if about["status"] != COMPLETE:
-            _compute_states(network, folder, about, scheduler, progress)
-            _complete(folder, progress)
+        with ShardWorkers(scheduler) as workers:
+
+            def report(state: BuildProgress) -> None:
+                progress(state)
+                if state.done > SHARED_FROM:
+                    workers.start()
+
+            about = _prepare(reader, corpus, folder, options, report)
+            if about["status"] != COMPLETE:
+                _compute_states(reader, folder, about, workers, progress)
+                _complete(folder, workers, progress)
     except OSError as error:
         raise disk_problem(error) from error
     return CorpusIndex(folder)
 
 
 def _prepare(
-    network: Network, corpus: str | Iterable[Document], folder: Path, options: IndexOptions, progress: Progress
+    reader: StateReader, corpus: str | Iterable[Document], folder: Path, options: IndexOptions, progress: Progress
 ) -> dict[str, Any]:
     """Write the tokens and make the arrays of the states, unless they are there; return the index's attributes."""
     import zarr
 
+    network = reader.network
     wanted: dict[str, Any] = {
         "corpus": corpus if isinstance(corpus, str) else None,
         "options": asdict(options) | {"layers": _listed(options.layers), "quantities": list(options.quantities)},
@@ -151,7 +159,6 @@ def _prepare(
                 )
             return found.about
         shutil.rmtree(folder)  # its tokens were not all written
-    reader = StateReader(network, options.layers, options.quantities)
     work = folder / WORK
     work.mkdir(parents=True)
     (work / "unfinished").touch()
@@ -173,11 +180,9 @@ def _prepare(
         raise
     if not isinstance(corpus, str):
         wanted["corpus"] = digest.value
-    columns = sum(reader.layers[layer] * len(quantities) for layer, quantities in reader.read.items())
-    shard = options.shard_steps or _shard_steps(facts["steps"], columns)
-    for layer, quantities in reader.read.items():
-        for quantity in quantities:
-            _create_states(group, f"states/{layer}/{quantity}", facts["steps"], reader.layers[layer], shard)
+    shard = options.shard_steps or _shard_steps(facts["steps"], sum(reader.layers[layer] for layer, _ in reader.read))
+    for layer, quantity in reader.read:
+        _create_states(group, f"states/{layer}/{quantity}", facts["steps"], reader.layers[layer], shard)
     properties = [name for name in PROPERTIES if name not in facts["annotations"]] if has_text else []
     for name in properties:
         create_checked(
@@ -249,6 +254,7 @@ def _create_states(group: Any, name: str, steps: int, units: int, shard: int) ->
     create_checked(
         group,
         name,
+        by_column=True,
         shape=(steps, units),
         chunks=(shard, together),
         shards=(shard, -(-units // together) * together),
@@ -257,7 +263,9 @@ def _create_states(group: Any, name: str, steps: int, units: int, shard: int) ->
     )
 
 
-def _compute_states(network: Network, folder: Path, about: dict[str, Any], scheduler: str, progress: Progress) -> None:
+def _compute_states(
+    reader: StateReader, folder: Path, about: dict[str, Any], workers: ShardWorkers, progress: Progress
+) -> None:
     """Compute all shards that are not there."""
     count = math.ceil(about["steps"] / about["shard_steps"])
     done = {number: found for number in range(count) if (found := shard_result(folder, number)) is not None}
@@ -265,49 +273,14 @@ def _compute_states(network: Network, folder: Path, about: dict[str, Any], sched
     began = time.monotonic()
     progress(BuildProgress("states", steps, about["steps"], None))
     missing = [number for number in range(count) if number not in done]
-    if not missing:
-        return
-    with _results(network, folder, missing, scheduler) as results:
-        for result in results:
-            steps += result.steps
-            left = (time.monotonic() - began) * (about["steps"] - steps) / (steps - before)
-            progress(BuildProgress("states", steps, about["steps"], left))
+    place = str(folder.resolve())
+    for result in workers.results(write_shard, reader, [(place, number) for number in missing]):
+        steps += result.steps
+        left = (time.monotonic() - began) * (about["steps"] - steps) / (steps - before)
+        progress(BuildProgress("states", steps, about["steps"], left))
 
 
-@contextmanager
-def _results(network: Network, folder: Path, numbers: Sequence[int], scheduler: str) -> Any:
-    """Return an iterator over the shards as they are computed."""
-    if scheduler == "here":
-        yield (write_shard(network, str(folder), number) for number in numbers)
-        return
-    from distributed import CancelledError, Client, as_completed
-    from distributed.comm import CommClosedError
-    from distributed.scheduler import KilledWorker
-
-    client = named_cluster()
-    cluster = None
-    if client is None:
-        cores = max(1, min(os.cpu_count() or 1, len(numbers)))
-        cluster = local_cluster(cores, processes=scheduler == "processes")
-        client = Client(cluster, set_as_default=False)
-    try:
-        # A task, not scattered data: what a worker that dies has of it is computed again.
-        everywhere = client.submit(copy.copy, network, pure=False)
-        place = str(folder.resolve())
-        futures = [client.submit(write_shard, everywhere, place, number, pure=False) for number in numbers]
-        yield (future.result() for future in as_completed(futures, loop=client.loop))
-    except (KilledWorker, CancelledError, CommClosedError, TimeoutError) as error:
-        raise Problem(
-            "The workers ended before the index was complete, perhaps for lack of memory. Build again; it goes on where it "
-            "stopped."
-        ) from error
-    finally:
-        for each in (client, cluster):
-            if each is not None:
-                each.close()
-
-
-def _complete(folder: Path, progress: Progress) -> None:
+def _complete(folder: Path, workers: ShardWorkers, progress: Progress) -> None:
     """Join the summaries of the shards, and mark the index as complete."""
     import zarr
 
@@ -320,9 +293,17 @@ def _complete(folder: Path, progress: Progress) -> None:
     if lacking:
         raise Problem("Shard {number} of the index is missing. Build again.", number=lacking[0])
     found: list[ShardResult] = [each for each in results if each is not None]
-    for place, name in enumerate(found[0].rounding):
-        stems = [work / f"{each.number:06}-{place}" for each in found]
-        join_summaries(group.require_group(f"summaries/{name}"), stems)
+    parts = [
+        part
+        for place, name in enumerate(found[0].rounding)
+        for part in create_summaries(
+            group, name, group[f"states/{name}"].shape[1], steps, [work / f"{each.number:06}-{place}" for each in found]
+        )
+    ]
+    for part, extremes in workers.results(join_part, str(folder.resolve()), [(part,) for part in parts]):
+        if extremes is not None:
+            target = writable(group, f"summaries/{part.name}/{part.array}_of_chunk")
+            target[:, part.columns[0] // BLOCKS_OF_CHUNK] = extremes
     rounding = {name: max(each.rounding[name] for each in found) for name in found[0].rounding}
     group.attrs.update({"rounding": rounding, "status": COMPLETE})
     shutil.rmtree(work, ignore_errors=True)

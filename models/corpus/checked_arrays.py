@@ -6,6 +6,7 @@ Zarr returns zeros for a chunk that is not there, so that a deleted file would b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,39 @@ from models.core.messages import Problem
 WRITE_ALL = {"write_empty_chunks": True}
 """The setting of Zarr by which chunks of zeros are written; an array that is opened again needs it anew."""
 
+BY_COLUMN = {"order": "F"}
+"""The setting of Zarr by which an array whose chunks are transposed is read and written without transposing it again."""
 
-def create_checked(group: Any, name: str, **options: Any) -> Any:
-    """Create an array whose chunks have checksums; the options are those of Zarr."""
-    from zarr.codecs import BloscCodec, Crc32cCodec
+
+def create_checked(group: Any, name: str, by_column: bool = False, **options: Any) -> Any:
+    """Create an array whose chunks have checksums.
+
+    Args:
+        group: of the array.
+        name: in the group.
+        by_column: whether the chunks of an array of two axes are stored column by column.
+        options: as of Zarr.
+    """
+    from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
 
     size = np.dtype(options["dtype"]).itemsize
-    packed = BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=size)
-    return group.create_array(name, compressors=[packed, Crc32cCodec()], config=WRITE_ALL, **options)
+    packed = BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=size)
+    if by_column:
+        options["filters"] = [TransposeCodec(order=(1, 0))]
+    config = WRITE_ALL | BY_COLUMN if by_column else WRITE_ALL
+    return group.create_array(name, compressors=[packed, Crc32cCodec()], config=config, **options)
 
 
-def writable(group: Any, name: str) -> Any:
+def writable(group: Any, name: str, by_column: bool = False) -> Any:
     """Return an array of a group that was opened for writing."""
-    return group[name].with_config(WRITE_ALL)
+    return group[name].with_config(WRITE_ALL | BY_COLUMN if by_column else WRITE_ALL)
+
+
+def one_core() -> AbstractContextManager[Any]:
+    """Return a context in which Zarr uses one thread: each worker has one core."""
+    import zarr
+
+    return zarr.config.set({"threading.max_workers": 1, "async.concurrency": 1})
 
 
 def read_part(array: Any, selection: Any) -> np.ndarray:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models.capturing.capture import capture
+from models.core.gate_evaluation import SequenceEvaluation, previous_states
 from models.core.messages import Problem
+from models.core.weights import LayerWeights
 from models.networks.network import Network
 
 STATES = ("hidden", "cell")
 """The quantities that can be indexed."""
+
+States = dict[tuple[str, str], Tensor]
+"""Values (B, T, H) by layer and quantity."""
+
+PIECE_VALUES = 1 << 20
+"""Gates that are computed at a time, for a cell state: so few that they stay in the processor's cache."""
 
 
 class _EnoughError(Exception):
@@ -24,11 +31,13 @@ class _EnoughError(Exception):
 class StateReader:
     """A reader of the states of some layers of a network.
 
-    The hidden state of the last layer of a module of PyTorch is its output, and is taken from there; others are captured.
+    The hidden state of the last layer of a module of PyTorch is its output, and is taken from there; the cell state of an
+    LSTM of one layer is computed from its input and output. Everything else is captured. Where it can be taken is found by
+    running the network, and compared with what is captured.
 
     Attributes:
         layers: H, the units of each layer that is read.
-        quantities: what is read of each.
+        read: the layer and the quantity of each state that is read.
         can_pad: whether a sequence's states do not depend on what follows it, so that sequences of several lengths can be
             run together.
     """
@@ -36,7 +45,7 @@ class StateReader:
     def __init__(
         self, network: Network, layers: Sequence[str] | None = None, quantities: Sequence[str] = ("hidden",)
     ) -> None:
-        """Run the network on one token to find its layers.
+        """Run the network on a few tokens to find its layers.
 
         Args:
             network: that is run.
@@ -46,7 +55,7 @@ class StateReader:
         Raises:
             Problem: there is no recurrent layer, no such layer, or no such quantity.
         """
-        self.network, self._module = network, network.module
+        self.network = network
         unknown = [each for each in quantities if each not in STATES]
         if unknown or not quantities:
             raise Problem(
@@ -58,7 +67,7 @@ class StateReader:
                 name=network.titled_name,
                 count=network.layout.steps,
             )
-        with torch.inference_mode(), capture(self._module) as trace:
+        with torch.inference_mode(), capture(network.module) as trace:
             _run(network, _probe(network))
         reads_all = network.card.predicts != "sequence"
         found = {name: layer for name, layer in trace.layers.items() if reads_all or name.startswith("encoder")}
@@ -72,72 +81,70 @@ class StateReader:
                     network=network.titled_name, name=name, layers=", ".join(found),
                 )  # fmt: skip
         self.layers = {name: found[name].shape[2] for name in chosen}
-        self.quantities = tuple(quantities)
-        self.read = {
-            name: tuple(each for each in quantities if each in found[name].quantities or each == "hidden")
+        self.read = [
+            (name, each)
             for name in chosen
-        }
+            for each in quantities
+            if each in found[name].quantities or each == "hidden"
+        ]
         self.can_pad = self._is_causal()
-        self._outputs = self._plain_outputs(found)
+        self._modules = self._outer_modules()
 
-    def _plain_outputs(self, found: dict[str, Any]) -> dict[str, nn.Module] | None:
-        """Return by layer the module whose output is its hidden state; None if something else is read too."""
-        if any(quantities != ("hidden",) for quantities in self.read.values()):
-            return None
-        result: dict[str, nn.Module] = {}
-        for name in self.layers:
-            path, _dot, suffix = name.rpartition(".")
-            module = dict(self._module.named_modules()).get(path)
-            if type(module) not in (nn.RNN, nn.LSTM, nn.GRU):
-                return None
-            assert isinstance(module, nn.RNNBase)
-            is_last = suffix == f"l{module.num_layers - 1}" and not module.bidirectional
-            if not is_last or not module.batch_first or found[name].shape[0] != 1:
-                return None
-            result[name] = module
-        return result
+    def states(self, given: Tensor) -> States:
+        """Return the states for ids (B, T) int64 or values (B, T, D) float32."""
+        with torch.inference_mode():
+            return self._captured(given) if self._modules is None else self._from_outputs(given, self._modules)
+
+    def _captured(self, given: Tensor) -> States:
+        with torch.inference_mode(), capture(self.network.module) as trace:
+            _run(self.network, given)
+        return {(name, each): trace.layers[name].tensor(each) for name, each in self.read}
 
     def _is_causal(self) -> bool:
-        """Return whether the states at a step are the same whatever follows it, found by running the network."""
-        self._outputs = None
+        """Return whether the states at a step are the same whatever follows it."""
         long = _random_input(self.network)
         other = long.clone()
         other[:, 4:] = other[:, 4:].flip(0)
         try:
-            whole, changed, short = (self.states(each) for each in (long, other, long[:, :5]))
+            whole, changed, short = (self._captured(each) for each in (long, other, long[:, :5]))
         except Exception:  # a module that accepts some lengths only
             return False
-        return all(
-            np.allclose(whole[name][each][:, :4], found[name][each][:, :4], rtol=0, atol=1e-5)
-            for name, quantities in self.read.items()
-            for each in quantities
-            for found in (changed, short)
-        )
+        return all(_agree(whole[name][:, :4], found[name][:, :4]) for name in self.read for found in (changed, short))
 
-    def states(self, given: Tensor) -> dict[str, dict[str, np.ndarray]]:
-        """Return by layer and quantity the states (B, T, H) float32 for ids (B, T) int64 or values (B, T, D) float32."""
-        with torch.inference_mode():
-            if self._outputs is not None:
-                return {name: {"hidden": values} for name, values in self._read_outputs(given, self._outputs).items()}
-            with capture(self._module) as trace:
-                _run(self.network, given)
-            return {
-                name: {each: trace.layers[name][each] for each in quantities} for name, quantities in self.read.items()
-            }
+    def _outer_modules(self) -> dict[str, nn.RNNBase] | None:
+        """Return by layer the module from whose input and output its states follow; None if there is not one for each."""
+        result: dict[str, nn.RNNBase] = {}
+        modules = dict(self.network.module.named_modules())
+        for name, quantity in self.read:
+            path, _dot, suffix = name.rpartition(".")
+            module = modules.get(path)
+            if not isinstance(module, nn.RNN | nn.LSTM | nn.GRU) or not module.batch_first or module.bidirectional:
+                return None
+            if suffix != f"l{module.num_layers - 1}" or (quantity == "cell" and (module.num_layers > 1 or module.proj_size)):
+                return None
+            result[name] = module
+        given = _random_input(self.network)
+        try:
+            captured, found = self._captured(given), self._from_outputs(given, result)
+        except Exception:  # a module that is called in another way than with a batch of whole sequences
+            return None
+        return result if all(name in found and _agree(captured[name], found[name]) for name in captured) else None
 
-    def _read_outputs(self, given: Tensor, modules: dict[str, nn.Module]) -> dict[str, np.ndarray]:
-        """Return the outputs of modules; the forward pass ends after the last of them."""
-        found: dict[str, np.ndarray] = {}
+    def _from_outputs(self, given: Tensor, modules: dict[str, nn.RNNBase]) -> States:
+        """Return the states that follow from the outputs of modules; the forward pass ends after the last of them."""
+        found: States = {}
 
-        def hook(name: str, output: Any) -> None:
-            found[name] = output[0].numpy()
-            if len(found) == len(modules):
-                raise _EnoughError
+        def read(name: str) -> Callable[..., None]:
+            def hook(module: nn.RNNBase, inputs: tuple[Tensor, ...], output: Any) -> None:
+                found[name, "hidden"] = output[0]
+                if (name, "cell") in self.read:
+                    found[name, "cell"] = cell_states(module, inputs[0], output[0])
+                if len(found) == len(self.read):
+                    raise _EnoughError
 
-        hooks = [
-            module.register_forward_hook(lambda _module, _inputs, output, name=name: hook(name, output))
-            for name, module in modules.items()
-        ]
+            return hook
+
+        hooks = [module.register_forward_hook(read(name)) for name, module in modules.items()]
         try:
             _run(self.network, given)
         except _EnoughError:
@@ -145,7 +152,34 @@ class StateReader:
         finally:
             for each in hooks:
                 each.remove()
-        return found
+        return {name: found[name] for name in self.read}
+
+
+def cell_states(module: nn.RNNBase, given: Tensor, hidden: Tensor) -> Tensor:
+    """Return the cell states (B, T, H) of an LSTM of one layer that began with zeros, by the equations of its cell.
+
+    Args:
+        module: the LSTM, ``batch_first``.
+        given: its input (B, T, D).
+        hidden: its output (B, T, H).
+    """
+    weights = LayerWeights("LSTM", *(each.detach().numpy() for each in module.all_weights[0]))
+    result = torch.empty_like(hidden)
+    values = result.numpy()
+    batch, steps, units = hidden.shape
+    size = max(1, PIECE_VALUES // (4 * units * batch))
+    before, cell = hidden.new_zeros(batch, units), None
+    for start in range(0, steps, size):
+        piece = slice(start, start + size)
+        previous = previous_states(hidden[:, piece], before, reverse=False, lengths=None)
+        evaluated = SequenceEvaluation(weights, given[:, piece], hidden[:, piece], previous, cell)
+        values[:, piece] = evaluated.quantity("cell")
+        before, cell = hidden[:, piece][:, -1], result[:, piece][:, -1].contiguous()
+    return result
+
+
+def _agree(some: Tensor, others: Tensor) -> bool:
+    return some.shape == others.shape and torch.allclose(some, others, rtol=0, atol=1e-5)
 
 
 def _run(network: Network, given: Tensor) -> None:

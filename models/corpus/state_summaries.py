@@ -4,71 +4,65 @@
                   threshold, one bit for each token, packed as by ``numpy.packbits``
     maximum, minimum        (H, blocks): of each block of 64 tokens
     maximum_at, minimum_at  (H, blocks) uint8: the first token in the block that has it
-    sample        (H, blocks): the first token of each block
+    maximum_of_chunk, minimum_of_chunk  (H, chunks): of each ``BLOCKS_OF_CHUNK`` blocks, by which a search for the largest
+                  values leaves most chunks out
+    sample        (H, samples): the first token of each block, or in a large corpus of every n-th block
 
-One row is one unit's, so that a question reads only the rows of its units. They are written for each shard while the states
-are computed, and joined when all shards are there.
+One row is one unit's, so that a question reads only the rows of its units. They are computed for each shard together with the
+states, and joined when all shards are there (``models.corpus.join_summaries``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.corpus.checked_arrays import create_checked, read_part
+from models.corpus.checked_arrays import read_part
 
 BLOCK = 64
 """Tokens of a block."""
 
-MASKS = "masks"
-BLOCK_ARRAYS = ("maximum", "maximum_at", "minimum", "minimum_at", "sample")
-"""The arrays of blocks."""
+MASKS, SAMPLE = "masks", "sample"
+EXTREMES = ("maximum", "minimum")
 
-SMALL_CHUNK = 64 << 10
-"""Bytes up to which the rows of several units are one chunk: a file for each would cost more than reading them together."""
+BLOCKS_OF_CHUNK = 1 << 14
+"""Blocks that are read together: a million tokens."""
 
-MAX_CHUNK, JOINED_BYTES = 8 << 20, 64 << 20
-"""Elements of a joined chunk, and bytes that are joined at a time."""
+MAX_SAMPLES = 1 << 16
 
-
-PIECE = 1024
-"""Tokens that are summarized at a time: so few that they stay in the processor's cache."""
+PIECE = 4
+"""Units that are summarized at a time: so few that their states stay in the processor's cache."""
 
 NOT_FINITE = 0x7C00
 """The bits of the float16 infinity: finite values have smaller ones, apart from the sign."""
 
 
 def summarize(values: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
-    """Return the summaries of states (n, H) float16, n a multiple of ``BLOCK`` except at the end of the corpus.
+    """Return the summaries of states (H, n) float16, n a multiple of ``BLOCK`` except at the end of the corpus.
 
     They are found from the bits, as integers: those of positive float16 numbers have the order of the numbers, and both
-    zeros count as equal.
+    zeros count as equal. Of numbers that are not finite, the extremes are some.
     """
-    bits, level = values.view(np.uint16), _bits_at_least(threshold)
-    masks: tuple[list[np.ndarray], list[np.ndarray]] = [], []
-    extremes: dict[str, list[np.ndarray]] = {name: [] for name in BLOCK_ARRAYS if name != "sample"}
-    for start in range(0, len(bits), PIECE):
-        piece = bits[start : start + PIECE]
-        signed = piece.view(np.int16)
-        masks[0].append(_packed(signed >= level))
-        masks[1].append(_packed(piece >= level + 0x8000))
-        ordered = _ordered(signed)
-        missing = -len(piece) % BLOCK
+    level = _bits_at_least(threshold)
+    names = (MASKS, SAMPLE, *EXTREMES, *(f"{name}_at" for name in EXTREMES))
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for first in range(0, len(values), PIECE):
+        bits = values[first : first + PIECE].view(np.int16)
+        on = (bits >= level, bits.view(np.uint16) >= level + 0x8000)
+        found[MASKS].append(np.stack([np.packbits(each, axis=-1) for each in on]))
+        missing = -bits.shape[1] % BLOCK
         if missing:
-            ordered = np.concatenate([ordered, np.broadcast_to(ordered[-1:], (missing, ordered.shape[1]))])
-        blocks = ordered.reshape(-1, BLOCK, ordered.shape[1])
-        for name, best in (("maximum", blocks.max(axis=1)), ("minimum", blocks.min(axis=1))):
-            extremes[name].append(np.where(best < 0, -best | -0x8000, best).astype(np.int16))
-            extremes[f"{name}_at"].append(_first_place(blocks, best))
-    result = {name: np.ascontiguousarray(np.concatenate(each).T) for name, each in extremes.items()}
-    result |= {name: result[name].view(np.float16) for name in ("maximum", "minimum")}
-    return result | {
-        MASKS: np.stack([np.concatenate(each).T for each in masks]),
-        "sample": np.ascontiguousarray(values[::BLOCK].T),
-    }
+            bits = np.pad(bits, ((0, 0), (0, missing)), mode="edge")
+        blocks = bits.reshape(len(bits), -1, BLOCK)
+        ordered = _ordered(blocks)
+        for name in EXTREMES:
+            places = ordered.argmax(axis=-1) if name == "maximum" else ordered.argmin(axis=-1)
+            found[name].append(_at(blocks, places).view(np.float16))
+            found[f"{name}_at"].append(places.astype(np.uint8))
+        found[SAMPLE].append(blocks[..., 0].view(np.float16))
+    return {name: np.concatenate(each, axis=-2) for name, each in found.items()}
 
 
 def _ordered(bits: np.ndarray) -> np.ndarray:
@@ -77,12 +71,20 @@ def _ordered(bits: np.ndarray) -> np.ndarray:
     return ((bits & 0x7FFF) ^ sign) - sign
 
 
-_FROM_LAST = np.arange(BLOCK, 0, -1, dtype=np.uint8)[None, :, None]
+def _at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the values at places along the last axis."""
+    return np.take_along_axis(values, places[..., None], axis=-1)[..., 0]
 
 
-def _first_place(blocks: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Return (blocks, H) uint8, the first place of each block (blocks, BLOCK, H) that has its extreme."""
-    return BLOCK - ((blocks == best[:, None]).view(np.uint8) * _FROM_LAST).max(axis=1)
+def row_extremes(values: np.ndarray, name: str) -> np.ndarray:
+    """Return the ``"maximum"`` or ``"minimum"`` (H) of each row of float16 values (H, n)."""
+    ordered = _ordered(values.view(np.int16))
+    return _at(values, ordered.argmax(axis=-1) if name == "maximum" else ordered.argmin(axis=-1))
+
+
+def sample_stride(steps: int) -> int:
+    """Return of how many blocks of a corpus one is in the sample."""
+    return -(-(-(-steps // BLOCK)) // MAX_SAMPLES)
 
 
 def _bits_at_least(threshold: float) -> int:
@@ -100,49 +102,15 @@ def float16_at_least(threshold: float) -> np.float16:
     return np.uint16(_bits_at_least(threshold)).view(np.float16)
 
 
-def _packed(on: np.ndarray) -> np.ndarray:
-    """Return (bytes, H) uint8, the bits of (n, H) bool, eight rows a byte, the first row its highest bit."""
-    missing = -len(on) % 8
-    if missing:
-        on = np.concatenate([on, np.zeros((missing, on.shape[1]), dtype=bool)])
-    rows = on.view(np.uint8).reshape(-1, 8, on.shape[1])
-    result = rows[:, 0] << 7
-    for place in range(1, 8):
-        result |= rows[:, place] << (7 - place)
-    return result
-
-
 def save_summaries(summaries: dict[str, np.ndarray], stem: Path) -> None:
     """Save the summaries of a shard as files whose names begin with that of ``stem``."""
     for name, values in summaries.items():
         np.save(f"{stem}.{name}.npy", values)
 
 
-def join_summaries(group: Any, stems: Sequence[Path]) -> None:
-    """Write the summaries of all shards as rows of units.
-
-    Args:
-        group: of one layer's quantity, ``summaries/<layer>/<quantity>``.
-        stems: of the files of the shards, in their order.
-    """
-    for name in (MASKS, *BLOCK_ARRAYS):
-        pieces = [np.load(f"{stem}.{name}.npy", mmap_mode="r") for stem in stems]
-        length, (*others, units) = sum(piece.shape[-1] for piece in pieces), pieces[0].shape[:-1]
-        size = length * pieces[0].dtype.itemsize
-        in_chunk = min(units, max(1, SMALL_CHUNK // max(1, size)))
-        chunk = (*(1 for _ in others), in_chunk, max(1, min(length, MAX_CHUNK)))
-        target = create_checked(
-            group, name, shape=(*others, units, length), chunks=chunk, dtype=pieces[0].dtype, overwrite=True
-        )
-        together = max(1, JOINED_BYTES // max(1, size * max(1, *others, 1) * in_chunk)) * in_chunk
-        for start in range(0, units, together):
-            rows = (..., slice(start, start + together), slice(None))
-            target[rows] = np.concatenate([piece[rows] for piece in pieces], axis=-1)
-
-
-def unit_row(group: Any, name: str, unit: int) -> np.ndarray:
-    """Return one unit's row of an array of blocks."""
-    return read_part(group[name], (unit, slice(None)))
+def unit_row(group: Any, name: str, unit: int, columns: slice = slice(None)) -> np.ndarray:
+    """Return one unit's row of an array, or some columns of it."""
+    return read_part(group[name], (unit, columns))
 
 
 def unit_mask(group: Any, unit: int, negative: bool) -> np.ndarray:

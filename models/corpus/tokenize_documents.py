@@ -156,11 +156,18 @@ def _word_places(network: Network, words: list[str], text: str) -> np.ndarray:
     return np.array(places, dtype=np.int64)
 
 
+class _Ids(dict[str, int]):
+    """The ids of a vocabulary; -1 for every other symbol. ``map`` looks them up without a call of Python for each."""
+
+    def __missing__(self, symbol: str) -> int:
+        return -1
+
+
 def _encode(network: Network, symbols: list[str], source: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids (T) int64, and (T) bool, whether the vocabulary lacks the symbol."""
-    known = network.ids
-    fallback = known.get(network.card.unknown, -1) if network.card.unknown else -1
-    ids = np.fromiter((known.get(symbol, -1) for symbol in symbols), dtype=np.int64, count=len(symbols))
+    known = _Ids(network.ids)
+    fallback = known[network.card.unknown] if network.card.unknown else -1
+    ids = np.fromiter(map(known.__getitem__, symbols), dtype=np.int64, count=len(symbols))
     unknown = ids < 0
     if unknown.any() and fallback < 0:
         lacking = symbols[int(unknown.argmax())]

@@ -18,17 +18,20 @@ import numpy as np
 import torch
 
 from models.core.messages import Problem
-from models.corpus.checked_arrays import read_part, writable
+from models.corpus.checked_arrays import one_core, read_part, writable
 from models.corpus.corpus_index import CorpusIndex
 from models.corpus.read_states import StateReader
 from models.corpus.state_summaries import NOT_FINITE, save_summaries, summarize
-from models.networks.network import Network
 from models.states.text_properties import PROPERTIES, text_properties
 
 BATCH_TOKENS = 1 << 16
 """Tokens that are run at a time, padding included."""
 
 MAX_BATCH = 64
+
+TRANSPOSED = 256
+"""Tokens whose states are transposed at a time: so few that they stay in the processor's cache."""
+
 WORK = "work"
 """The folder of an index in which shards leave their summaries until they are joined."""
 
@@ -57,24 +60,22 @@ def shard_result(folder: Path, number: int) -> ShardResult | None:
         return None
 
 
-def write_shard(network: Network, folder: str, number: int) -> ShardResult:
+def write_shard(reader: StateReader, folder: str, number: int) -> ShardResult:
     """Compute and write the states of a shard.
 
     Args:
-        network: that the index is made with.
+        reader: of the states of the network that the index is made with.
         folder: of the index, whose tokens are written.
         number: of the shard.
 
     Raises:
         Problem: the disk is full, a state is not finite, or has no float16 value.
     """
-    import zarr
-
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with zarr.config.set({"threading.max_workers": 1, "async.concurrency": 1}):  # each worker has one core
-            return _write(network, Path(folder), number)
+        with one_core():
+            return _write(reader, Path(folder), number)
     except OSError as error:
         raise disk_problem(error) from error
     finally:
@@ -88,57 +89,66 @@ def disk_problem(error: OSError) -> Problem:
     return Problem("The index cannot be written: {reason}.", reason=error.strerror or str(error))
 
 
-def _write(network: Network, folder: Path, number: int) -> ShardResult:
+def _write(reader: StateReader, folder: Path, number: int) -> ShardResult:
     import zarr
 
     index = CorpusIndex(folder, complete=False)
     about = index.about
     size = about["shard_steps"]
     start, stop = number * size, min((number + 1) * size, index.steps)
-    reader = StateReader(network, list(about["layers"]), about["quantities"])
-    names = [(layer, each) for layer, quantities in reader.read.items() for each in quantities]
-    buffers = {name: np.empty((stop - start, about["layers"][name[0]]), dtype=np.float16) for name in names}
-    for rows, lengths, given in _batches(index, start, stop, reader.can_pad):
+    # By unit, as they are stored and summarized.
+    states = {name: np.empty((reader.layers[name[0]], stop - start), dtype=np.float16) for name in reader.read}
+    for firsts, lengths, given in _batches(index, start, stop, reader.can_pad):
         found = reader.states(given)
-        for layer, each in names:
-            values, target = found[layer][each], buffers[layer, each]
-            for row, (first, length) in enumerate(zip(rows, lengths, strict=True)):
+        for name, target in states.items():
+            for row, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
                 low, high = max(first, start), min(first + length, stop)
-                with np.errstate(over="ignore"):
-                    target[low - start : high - start] = values[row, low - first : high - first]
+                _transpose(found[name][row, low - first : high - first], target[:, low - start : high - start])
         del found
-    rounding = {name: _rounding(buffers[name], name, index, start) for name in names}
     group: Any = zarr.open_group(folder, mode="r+")
-    work = folder / WORK
-    for place, (layer, each) in enumerate(names):
-        writable(group, f"states/{layer}/{each}")[start:stop] = buffers[layer, each]
-        save_summaries(summarize(buffers.pop((layer, each)), about["threshold"]), work / f"{number:06}-{place}")
+    work, rounding = folder / WORK, {}
+    for place, (layer, quantity) in enumerate(reader.read):
+        values = states.pop((layer, quantity))
+        summaries = summarize(values, about["threshold"])
+        largest = max(_largest_bits(summaries[name]) for name in ("maximum", "minimum"))
+        if largest >= NOT_FINITE:
+            raise _not_finite(values, (layer, quantity), index, start)
+        # half the distance of the largest number to the next one
+        rounding[f"{layer}/{quantity}"] = float(np.spacing(np.uint16(largest).view(np.float16))) / 2
+        writable(group, f"states/{layer}/{quantity}", by_column=True)[start:stop] = values.T
+        save_summaries(summaries, work / f"{number:06}-{place}")
     if about["properties"]:
         _write_properties(index, group, start, stop)
-    result = ShardResult(number, stop - start, {"/".join(name): value for name, value in rounding.items()})
+    result = ShardResult(number, stop - start, rounding)
     fields = {"steps": result.steps, "rounding": result.rounding}
     (work / f"{number:06}.part").write_text(json.dumps(fields), encoding="utf-8")
     os.replace(work / f"{number:06}.part", work / f"{number:06}.json")
     return result
 
 
-def _rounding(values: np.ndarray, name: tuple[str, str], index: CorpusIndex, first: int) -> float:
-    """Return the largest difference that rounding to float16 can have made: half the distance of the largest number's next.
+def _transpose(values: torch.Tensor, target: np.ndarray) -> None:
+    """Write states (n, H) into float16 (H, n)."""
+    for first in range(0, len(values), TRANSPOSED):
+        piece = slice(first, first + TRANSPOSED)
+        target[:, piece] = values[piece].half().numpy().T  # numpy takes ten times as long to round to float16
 
-    Raises:
-        Problem: a value is not finite; ``first`` is the token of the first row.
-    """
-    largest = (values.view(np.uint16) & 0x7FFF).max(axis=1)
-    if largest.max(initial=0) >= NOT_FINITE:
-        place = first + int((largest >= NOT_FINITE).argmax())
-        raise Problem(
-            "The {quantity} state of {layer} is not a finite float16 number at token {step} ({source}).",
-            quantity=name[1],
-            layer=name[0],
-            step=f"{place + 1:,}",
-            source=index.document_at(place).source,
-        )
-    return float(np.spacing(largest.max(initial=0).astype(np.uint16).view(np.float16))) / 2
+
+def _largest_bits(values: np.ndarray) -> int:
+    """Return the bits of the largest magnitude of float16 values; those of no finite number if one is not finite."""
+    return int((values.view(np.uint16) & 0x7FFF).max(initial=0))
+
+
+def _not_finite(values: np.ndarray, name: tuple[str, str], index: CorpusIndex, first: int) -> Problem:
+    """Return the sentence for states (H, n) of which one is not finite; ``first`` is the token of the first column."""
+    bad = ((values.view(np.uint16) & 0x7FFF) >= NOT_FINITE).any(axis=0)
+    place = first + int(bad.argmax())
+    return Problem(
+        "The {quantity} state of {layer} is not a finite float16 number at token {step} ({source}).",
+        quantity=name[1],
+        layer=name[0],
+        step=f"{place + 1:,}",
+        source=index.document_at(place).source,
+    )
 
 
 def _batches(

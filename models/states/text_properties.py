@@ -43,7 +43,8 @@ def text_properties(tokens: Sequence[str]) -> dict[str, np.ndarray]:
         inside, else 0, by Python's syntax; ``bracket_depth``: the number of open brackets; ``after_negation``: 1 from a
         word like "not" to the end of its sentence.
     """
-    syntax = features("".join(map(_symbol, tokens)))
+    symbols = {token: token if len(token) == 1 else "x" for token in set(tokens)}  # a letter for a word
+    syntax = features("".join(map(symbols.__getitem__, tokens)))
     line, indentation = syntax["line_position"], syntax["indentation"]
     return {
         "position": np.arange(1, len(tokens) + 1, dtype=np.float64),
@@ -60,11 +61,15 @@ def text_properties(tokens: Sequence[str]) -> dict[str, np.ndarray]:
 
 def after_negation(tokens: Sequence[str]) -> np.ndarray:
     """Return (T), 1 from a word of negation to the end of its sentence, else 0."""
-    inside, result = False, []
-    for token in tokens:
-        inside = (inside or token.lower() in NEGATIONS) and token not in SENTENCE_ENDS
-        result.append(inside)
-    return np.array(result, dtype=np.float64)
+    events = {token: _negation_event(token) for token in set(tokens)}
+    found = np.fromiter(map(events.__getitem__, tokens), dtype=np.float64, count=len(tokens))
+    last = np.maximum.accumulate(np.where(np.isnan(found), -1, np.arange(len(found))))
+    return np.where(last < 0, 0, found[last])
+
+
+def _negation_event(token: str) -> float:
+    """Return 1 for a word of negation, 0 for the end of a sentence, else NaN."""
+    return 0.0 if token in SENTENCE_ENDS else 1.0 if token.lower() in NEGATIONS else np.nan
 
 
 def informative_properties(properties: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -79,8 +84,3 @@ def informative_properties(properties: dict[str, np.ndarray]) -> dict[str, np.nd
         if all(abs(np.corrcoef(values, other)[0, 1]) < 1 - 1e-9 for other in kept.values()):
             kept[name] = values
     return kept
-
-
-def _symbol(token: str) -> str:
-    """Return one character for a token: the token if it is one character, or a letter for a word."""
-    return token if len(token) == 1 else "x"
