@@ -58,15 +58,17 @@ def read_part(array: Any, selection: Any) -> np.ndarray:
 
     Args:
         array: of an index.
-        selection: as of ``numpy``'s basic indexing, or the places (n) int64 along the first axis.
+        selection: as of ``numpy``'s basic indexing; along the first axis also the places (n) int64, of which each chunk is
+            read once.
 
     Raises:
         Problem: it is damaged or missing; the sentence names the chunk.
     """
+    at_places = isinstance(selection[0] if isinstance(selection, tuple) else selection, np.ndarray)
     try:
         missing = next((name for name in _chunk_names(array, selection) if not _exists(array, name)), None)
         if missing is None:
-            return array.oindex[selection] if isinstance(selection, np.ndarray) else array[selection]
+            return array.oindex[selection] if at_places else array[selection]
         reason: Any = f"the file {missing} is not there"
         cause = None
     except Exception as error:  # the codecs raise ValueError, RuntimeError and others
@@ -101,7 +103,11 @@ def _chunk_names(array: Any, selection: Any) -> Iterator[str]:
 
 
 def _describe(selection: Any) -> str:
-    if isinstance(selection, np.ndarray):
-        return f"{len(selection)} places from {selection.min(initial=0)}"
     parts = selection if isinstance(selection, tuple) else (selection,)
-    return ", ".join(f"{each.start or 0}–{each.stop}" if isinstance(each, slice) else str(each) for each in parts)
+    return ", ".join(map(_describe_part, parts))
+
+
+def _describe_part(part: Any) -> str:
+    if isinstance(part, np.ndarray):
+        return f"{len(part)} places from {part.min(initial=0)}"
+    return f"{part.start or 0}–{part.stop}" if isinstance(part, slice) else str(part)

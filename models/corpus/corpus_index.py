@@ -27,7 +27,7 @@ import numpy as np
 
 from models.core.messages import Problem
 from models.core.tokenize_text import display
-from models.corpus.checked_arrays import read_part
+from models.corpus.checked_arrays import BY_COLUMN, read_part
 from models.corpus.network_hash import network_hash
 from models.networks.network import Network
 
@@ -79,6 +79,7 @@ class CorpusIndex:
         import zarr
 
         self.folder = Path(folder)
+        self._arrays: dict[str, Any] = {}
         try:
             self.group = zarr.open_group(self.folder, mode="r")
             self.about: dict[str, Any] = dict(self.group.attrs)
@@ -128,31 +129,64 @@ class CorpusIndex:
             )
 
     def array(self, name: str) -> Any:
-        """Return one of the Zarr arrays by its path.
+        """Return one of the Zarr arrays, or a group of them, by its path.
 
         Raises:
             Problem: the index has no such array.
         """
-        try:
-            return self.group[name]
-        except KeyError:
-            raise Problem("The index has no array “{name}”.", name=name) from None
+        if name not in self._arrays:
+            try:
+                found: Any = self.group[name]
+            except KeyError:
+                raise Problem("The index has no array “{name}”.", name=name) from None
+            self._arrays[name] = found.with_config(BY_COLUMN) if name.startswith("states/") else found
+        return self._arrays[name]
 
     def states(self, layer: str, quantity: str) -> Any:
         """Return the Zarr array (N, H) of a layer's state."""
         return self.array(f"states/{layer}/{quantity}")
+
+    def check_units(self, layer: str, quantity: str, units: Sequence[int]) -> None:
+        """Check that a layer's state has units.
+
+        Raises:
+            Problem: it lacks one, or the index has no such state.
+        """
+        count = self.states(layer, quantity).shape[1]
+        if not all(0 <= unit < count for unit in units):
+            raise Problem("The layer {layer} has {count} units. Choose others.", layer=layer, count=count)
 
     def read(self, name: str, selection: Any) -> np.ndarray:
         """Return a part of an array.
 
         Args:
             name: its path.
-            selection: as of ``numpy``'s basic indexing, or the places (n) int64 along the first axis.
+            selection: as of ``models.corpus.checked_arrays.read_part``.
 
         Raises:
             Problem: there is no such array, or the part of it is damaged or missing; the sentence names the chunk.
         """
         return read_part(self.array(name), selection)
+
+    def read_spans(
+        self, name: str, starts: Sequence[int], stops: Sequence[int], column: int | slice = slice(None)
+    ) -> list[np.ndarray]:
+        """Return an array's values at several spans of tokens; a chunk with some of them is read once.
+
+        Args:
+            name: of the array.
+            starts, stops: the first token of each span, and the one after its last.
+            column: of an array of two axes.
+
+        Raises:
+            Problem: as ``read``.
+        """
+        places = [np.arange(start, stop) for start, stop in zip(starts, stops, strict=True)]
+        if not places:
+            return []
+        wanted, order = np.unique(np.concatenate(places), return_inverse=True)
+        selection: Any = wanted if self.array(name).ndim == 1 else (wanted, column)
+        return np.split(self.read(name, selection)[order], np.cumsum([len(each) for each in places])[:-1])
 
     @cached_property
     def document_starts(self) -> np.ndarray:
@@ -175,8 +209,16 @@ class CorpusIndex:
             )
         number = int(self.document_numbers([step])[0])
         start, stop = (int(each) for each in self.document_starts[number : number + 2])
-        source = self.about["sources"][int(self.read("documents/source", number))]
-        return DocumentPlace(number, start, stop, source, int(self.read("documents/place", number)))
+        source = self.about["sources"][int(self._sources[number])]
+        return DocumentPlace(number, start, stop, source, int(self._places[number]))
+
+    @cached_property
+    def _sources(self) -> np.ndarray:
+        return self.read("documents/source", slice(None))
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        return self.read("documents/place", slice(None))
 
     @cached_property
     def _text_starts(self) -> np.ndarray:
@@ -189,10 +231,15 @@ class CorpusIndex:
 
     def token_texts(self, start: int, stop: int) -> list[str]:
         """Return the tokens from ``start`` to ``stop`` (not included) as the network reads them; numbers as text."""
-        tokens = self.read("tokens", slice(start, stop))
-        if self.vocabulary is None:
-            return [",".join(f"{value:g}" for value in row) for row in tokens]
-        return [self.vocabulary[each] for each in tokens]
+        return self.texts_of_spans([start], [stop])[0]
+
+    def texts_of_spans(self, starts: Sequence[int], stops: Sequence[int]) -> list[list[str]]:
+        """Return the tokens of several spans, as ``token_texts``; a chunk with some of them is read once."""
+        vocabulary = self.vocabulary
+        spans = self.read_spans("tokens", starts, stops)
+        if vocabulary is None:
+            return [[",".join(f"{value:g}" for value in row) for row in span] for span in spans]
+        return [[vocabulary[each] for each in span.tolist()] for span in spans]
 
     def labels(self, start: int, stop: int) -> list[str]:
         """Return the tokens from ``start`` to ``stop`` (not included) in display form."""

@@ -21,7 +21,7 @@ from models.corpus.state_summaries import (
     sample_stride,
 )
 
-SMALL_CHUNK = 64 << 10
+SMALL_CHUNK = 256 << 10
 """Bytes up to which the rows of several units are one chunk: reading one of them would take no less time."""
 
 MASK_BYTES, JOINED_BYTES = 8 << 20, 64 << 20

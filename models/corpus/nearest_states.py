@@ -11,6 +11,7 @@ import numpy as np
 from models.core.messages import Problem
 from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
+from models.corpus.smallest_places import smallest_places
 
 METRICS = ("euclidean", "cosine")
 
@@ -61,7 +62,7 @@ def nearest_states(
         part = read_part(array, (slice(start, start + size), slice(None))).astype(np.float32)
         distances[start : start + size] = state_distances(part, wanted, metric)
         progress(min(start + size, index.steps))
-    order = np.lexsort((np.arange(len(distances)), distances)) if per_document else _first(distances, count)
+    order = np.lexsort((np.arange(len(distances)), distances)) if per_document else smallest_places(distances, count)
     if per_document is not None:
         order = _few_of_each(index, order, count, per_document)
     return NearestStates(order, distances[order])
@@ -90,16 +91,6 @@ def state_distances(states: np.ndarray, wanted: np.ndarray, metric: str) -> np.n
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(sizes > 0, 1 - states @ wanted / sizes, 1)
     return np.sqrt(np.square(states - wanted).sum(axis=1))
-
-
-def _first(distances: np.ndarray, count: int) -> np.ndarray:
-    """Return the places of the smallest distances; equals in their order."""
-    if count < len(distances):
-        limit = np.partition(distances, count - 1)[count - 1]
-        places = np.flatnonzero(distances <= limit)
-    else:
-        places = np.arange(len(distances))
-    return places[np.argsort(distances[places], kind="stable")][:count]
 
 
 def _few_of_each(index: CorpusIndex, order: np.ndarray, count: int, most: int) -> np.ndarray:

@@ -6,20 +6,23 @@ One context for each 64 tokens at most, none twice, and few of one document, as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from models.core.messages import Problem
 from models.corpus.corpus_index import CorpusIndex
-from models.corpus.state_summaries import BLOCK, unit_row
+from models.corpus.state_summaries import BLOCK, BLOCKS_OF_CHUNK, SAMPLE, sample_stride, unit_row
 
 WINDOW = 8
 """Tokens up to the strongest one by which two contexts count as the same."""
 
 PER_DOCUMENT = 2
 """Contexts of one document."""
+
+AT_ONCE = 32
+"""Candidates whose tokens are read at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,75 +50,114 @@ def strongest_contexts(
     Raises:
         Problem: the index has no such unit.
     """
-    name = "minimum" if weakest else "maximum"
-    values = _row(index, layer, quantity, name, unit)
-    steps = np.arange(len(values)) * BLOCK + _row(index, layer, quantity, f"{name}_at", unit)
-    order = np.argsort(values if weakest else -values, kind="stable")
-    chosen = _spread(index, steps[order], count)
-    return UnitContexts(steps[order][chosen], values[order][chosen])
+    index.check_units(layer, quantity, [unit])
+    summaries = index.array(f"summaries/{layer}/{quantity}")
+    contexts, steps, values = _Contexts(index), [], []
+    for some_steps, some_values in _falling_extremes(summaries, unit, weakest):
+        for first in range(0, len(some_steps), AT_ONCE):
+            candidates = some_steps[first : first + AT_ONCE]
+            contexts.load(candidates)
+            for step, value in zip(candidates.tolist(), some_values[first : first + AT_ONCE], strict=True):
+                if contexts.add(step):
+                    steps.append(step)
+                    values.append(value)
+                    if len(steps) == count:
+                        return UnitContexts(np.array(steps), np.array(values))
+    return UnitContexts(np.array(steps, dtype=np.int64), np.array(values, dtype=np.float16))
+
+
+def _falling_extremes(group: Any, unit: int, weakest: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the blocks' extremes as steps and values, the strongest first, equals in the order of the corpus.
+
+    The chunks of blocks are read by their own extremes, and only when all that is in them comes later than what was yielded.
+
+    Args:
+        group: the summaries of a layer's quantity.
+        unit: of the layer.
+        weakest: whether the smallest values come first.
+    """
+    name, sign = ("minimum", 1) if weakest else ("maximum", -1)
+    best = sign * unit_row(group, f"{name}_of_chunk", unit).astype(np.float32)
+    chunks = np.argsort(best, kind="stable")
+    steps, values, keys = np.zeros(0, np.int64), np.zeros(0, np.float16), np.zeros(0, np.float32)
+    for place, chunk in enumerate(chunks.tolist()):
+        first = chunk * BLOCKS_OF_CHUNK
+        columns = slice(first, min(first + BLOCKS_OF_CHUNK, group[name].shape[1]))
+        found = unit_row(group, name, unit, columns)
+        at = unit_row(group, f"{name}_at", unit, columns)
+        steps = np.concatenate([steps, (first + np.arange(len(found))) * BLOCK + at])
+        values = np.concatenate([values, found])
+        keys = np.concatenate([keys, sign * found.astype(np.float32)])
+        ready = np.ones(len(keys), dtype=bool)
+        if place + 1 < len(chunks):
+            following = chunks[place + 1]
+            ready = (keys < best[following]) | (
+                (keys == best[following]) & (steps < following * BLOCKS_OF_CHUNK * BLOCK)
+            )
+        order = np.flatnonzero(ready)
+        order = order[np.lexsort((steps[order], keys[order]))]
+        yield steps[order], values[order]
+        steps, values, keys = steps[~ready], values[~ready], keys[~ready]
 
 
 def contexts_over_range(index: CorpusIndex, layer: str, quantity: str, unit: int, count: int = 20) -> UnitContexts:
     """Return contexts with values spread evenly between a unit's smallest and largest, by falling value.
 
-    Candidates are the first tokens of the blocks of 64; of each of ``count`` equal parts of the range that has one, the one
-    nearest to the middle of the part that repeats none before it, as in ``strongest_contexts``.
+    Candidates are the first tokens of the blocks of 64, or in a corpus with more than 65,536 blocks those of every n-th; of
+    each of ``count`` equal parts of the range that has one, the one nearest to the middle of the part that repeats none
+    before it, as in ``strongest_contexts``.
 
     Raises:
         Problem: the index has no such unit.
     """
-    values = _row(index, layer, quantity, "sample", unit)
+    index.check_units(layer, quantity, [unit])
+    values = unit_row(index.array(f"summaries/{layer}/{quantity}"), SAMPLE, unit)
+    steps = np.arange(len(values)) * BLOCK * sample_stride(index.steps)
     wide = values.astype(np.float64)
     low, high = wide.min(), wide.max()
     if low == high:
-        return UnitContexts(np.zeros(1, dtype=np.int64), values[:1])
+        return UnitContexts(steps[:1], values[:1])
     width = (high - low) / count
     part = np.minimum(((wide - low) / width).astype(np.int64), count - 1)
-    order = np.lexsort((np.arange(len(wide)), np.abs(wide - (low + (part + 0.5) * width)), -part))
-    chosen, seen, full = [], _Seen(index), -1
+    order = np.lexsort((steps, np.abs(wide - (low + (part + 0.5) * width)), -part))
+    firsts = np.flatnonzero(np.diff(part[order], prepend=count))
+    contexts, chosen, full = _Contexts(index), [], -1
+    contexts.load(steps[order[firsts]])
     for place in order:
-        if part[place] != full and seen.add(int(place) * BLOCK):
+        if part[place] != full and contexts.add(int(steps[place])):
             chosen.append(place)
             full = part[place]
     found = np.array(chosen, dtype=np.int64)
-    return UnitContexts(found * BLOCK, values[found])
+    return UnitContexts(steps[found], values[found])
 
 
-def _row(index: CorpusIndex, layer: str, quantity: str, name: str, unit: int) -> np.ndarray:
-    units = index.states(layer, quantity).shape[1]
-    if not 0 <= unit < units:
-        raise Problem("The layer {layer} has {count} units. Choose others.", layer=layer, count=units)
-    return unit_row(index.array(f"summaries/{layer}/{quantity}"), name, unit)
-
-
-def _spread(index: CorpusIndex, steps: Iterable[int], count: int) -> list[int]:
-    """Return the places of the first ``count`` tokens whose contexts differ."""
-    seen, chosen = _Seen(index), []
-    for place, step in enumerate(steps):
-        if seen.add(int(step)):
-            chosen.append(place)
-            if len(chosen) == count:
-                break
-    return chosen
-
-
-class _Seen:
+class _Contexts:
     """The contexts that were taken."""
 
     def __init__(self, index: CorpusIndex) -> None:
         self._index = index
-        self._tokens: set[bytes] = set()
+        self._tokens: dict[int, bytes] = {}
+        self._taken: set[bytes] = set()
         self._documents: Counter[int] = Counter()
+
+    def load(self, steps: np.ndarray) -> None:
+        """Read the tokens up to each of some steps, of whose documents few were taken."""
+        numbers = self._index.document_numbers(steps)
+        open_ = np.array([self._documents[number] < PER_DOCUMENT for number in numbers.tolist()], dtype=bool)
+        steps, numbers = steps[open_], numbers[open_]
+        starts = np.maximum(self._index.document_starts[numbers], steps + 1 - WINDOW)
+        windows = self._index.read_spans("tokens", starts.tolist(), (steps + 1).tolist())
+        self._tokens |= {step: each.tobytes() for step, each in zip(steps.tolist(), windows, strict=True)}
 
     def add(self, step: int) -> bool:
         """Take the context of a token; return False if it is a repetition."""
         number = int(self._index.document_numbers([step])[0])
         if self._documents[number] >= PER_DOCUMENT:
             return False
-        start = max(int(self._index.document_starts[number]), step + 1 - WINDOW)
-        tokens = self._index.read("tokens", slice(start, step + 1)).tobytes()
-        if tokens in self._tokens:
+        if step not in self._tokens:
+            self.load(np.array([step]))
+        if self._tokens[step] in self._taken:
             return False
-        self._tokens.add(tokens)
+        self._taken.add(self._tokens[step])
         self._documents[number] += 1
         return True

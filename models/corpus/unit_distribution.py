@@ -84,9 +84,8 @@ def unit_distribution(
     Raises:
         Problem: the index has no such unit.
     """
+    index.check_units(layer, quantity, [unit])
     array = index.states(layer, quantity)
-    if not 0 <= unit < array.shape[1]:
-        raise Problem("The layer {layer} has {count} units. Choose others.", layer=layer, count=array.shape[1])
     counts = np.zeros((2, 1 << 16), dtype=np.int64)
     size = index.about["shard_steps"]
     for start in range(0, index.steps, size):

@@ -13,7 +13,10 @@ from models.corpus.read_sources import Document
 from models.corpus.tokenize_documents import document_parts
 from models.networks.network import Network
 
-FLUSHED = 1 << 18
+CHUNK = 1 << 16
+"""Elements of a chunk: so few that a question reads the tokens around a place in a millisecond."""
+
+FLUSHED = 4 * CHUNK
 """Elements of an array that are collected before they are written."""
 
 MAX_LABELS = 10_000
@@ -24,7 +27,7 @@ class _Column:
     """An array that grows: its elements are written in whole chunks."""
 
     def __init__(self, group: Any, name: str, dtype: Any, columns: int | None = None, fill: float = 0) -> None:
-        shape, chunk = ((0,), (FLUSHED,)) if columns is None else ((0, columns), (FLUSHED // max(1, columns), columns))
+        shape, chunk = ((0,), (CHUNK,)) if columns is None else ((0, columns), (max(1, CHUNK // columns), columns))
         self._array = create_checked(group, name, shape=shape, chunks=chunk, dtype=dtype, fill_value=fill)
         self._dtype, self._count, self.length = dtype, 0, 0
         self._waiting: list[np.ndarray] = []
