@@ -17,7 +17,7 @@ from models.corpus.checked_arrays import create_checked, writable
 from models.corpus.corpus_index import BUILDING, COMPLETE, FORMAT, CorpusIndex
 from models.corpus.join_summaries import create_summaries, join_part
 from models.corpus.network_hash import network_hash
-from models.corpus.read_sources import Document, read_documents, read_signals
+from models.corpus.read_sources import Document, read_documents, read_signals, sources_state
 from models.corpus.read_states import StateReader
 from models.corpus.shard_workers import ShardWorkers
 from models.corpus.state_summaries import BLOCK, BLOCKS_OF_CHUNK
@@ -138,6 +138,7 @@ def _prepare(
     network = reader.network
     wanted: dict[str, Any] = {
         "corpus": corpus if isinstance(corpus, str) else None,
+        "files": sources_state(corpus) if isinstance(corpus, str) else None,
         "options": asdict(options) | {"layers": _listed(options.layers), "quantities": list(options.quantities)},
     }
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -153,6 +154,12 @@ def _prepare(
             if not isinstance(corpus, str):
                 wanted["corpus"] = _Digest().of_all(corpus)
             if found.about["wanted"] != wanted:
+                if found.about["wanted"] | {"files": wanted["files"]} == wanted:
+                    raise Problem(
+                        "Files at “{address}” have changed since the build in “{folder}” began. Give a new folder.",
+                        address=corpus,
+                        folder=str(folder),
+                    )
                 raise Problem(
                     "“{folder}” contains the index of another corpus or with other options. Give a new folder.",
                     folder=str(folder),

@@ -62,9 +62,7 @@ def create_summaries(group: Any, name: str, units: int, steps: int, stems: Seque
     samples = -(-blocks // sample_stride(steps))
     chunk = min(size, MASK_BYTES)
     together = _rows_of_chunk(units, chunk)
-    create_checked(
-        target, MASKS, shape=(2, units, size), chunks=(1, together, chunk), dtype="uint8", overwrite=True
-    )
+    create_checked(target, MASKS, shape=(2, units, size), chunks=(1, together, chunk), dtype="uint8", overwrite=True)
     _create(target, SAMPLE, units, samples, MAX_SAMPLES, "float16")
     for array in EXTREMES:
         _create(target, array, units, blocks, BLOCKS_OF_CHUNK, "float16")
@@ -112,12 +110,10 @@ def join_part(folder: str, part: SummaryPart) -> tuple[SummaryPart, np.ndarray |
     """
     import zarr
 
-    stride = 1
-    if part.array == SAMPLE:
-        stride = sample_stride(zarr.open_group(folder, mode="r").attrs["steps"])
+    group: Any = zarr.open_group(folder, mode="r+")
+    stride = sample_stride(group.attrs["steps"]) if part.array == SAMPLE else 1
     values = np.concatenate(list(_pieces(part, stride)), axis=-1)
     first, stop = (-(-each // stride) for each in part.columns)
-    group: Any = zarr.open_group(folder, mode="r+")
     with one_core():
         target = writable(group, f"summaries/{part.name}/{part.array}")
         target[..., slice(*part.rows), first:stop] = values

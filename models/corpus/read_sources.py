@@ -7,6 +7,7 @@ other, rows as they come, so that memory holds one text file or one batch of row
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -29,8 +30,15 @@ ROWS = 1000
 MAX_SIGNAL = 1_000_000
 """Steps of one file of numbers."""
 
+VERSIONS = ("mtime", "ETag", "etag", "LastModified", "last_modified", "updated", "created")
+"""What the file systems of fsspec name what changes with a file; the first that there is counts."""
+
 TEXT_COLUMNS = ("text", "content", "sentence", "body")
 """The columns of a table that are taken as its text if none is named, in this order."""
+
+
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+"""A number in a column of a CSV."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +71,43 @@ def read_documents(address: str, text_column: str | None = None) -> Iterator[Doc
         ending = path.rsplit(".", 1)[-1].lower()
         try:
             with system.open(path, "rb") as file:
+                numeric: frozenset[str] = frozenset()
                 if ending in ("jsonl", "ndjson"):
                     rows = _json_rows(file, name)
                 elif ending in ("csv", "tsv"):
-                    rows = _csv_rows(file, name, "\t" if ending == "tsv" else ",")
+                    separator = "\t" if ending == "tsv" else ","
+                    with system.open(path, "rb") as before:
+                        numeric = _numeric_columns(_csv_rows(before, name, separator))
+                    rows = _csv_rows(file, name, separator)
                 elif ending == "parquet":
                     rows = _parquet_rows(file, name)
                 else:
                     yield Document(name, _whole_text(file, name))
                     continue
-                yield from _table_documents(rows, name, text_column)
+                yield from _table_documents(rows, name, text_column, numeric)
         except OSError as error:
-            raise Problem(
-                "“{file}” cannot be read: {reason}.", file=name, reason=error.strerror or str(error)
-            ) from error
+            raise _unreadable(name, error) from error
+
+
+def sources_state(address: str) -> str:
+    """Return the hash of the names, sizes and times of change of a corpus's files, which changes when one of them does.
+
+    Raises:
+        Problem: nothing is there.
+    """
+    digest = hashlib.sha256()
+    for system, path in _files(address):
+        try:
+            found = system.info(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        version = next((found[each] for each in VERSIONS if each in found), None)
+        digest.update(ascii((path, found.get("size"), str(version))).encode())
+    return digest.hexdigest()
+
+
+def _unreadable(name: str, error: OSError) -> Problem:
+    return Problem("“{file}” cannot be read: {reason}.", file=name, reason=error.strerror or str(error))
 
 
 def read_signals(address: str, columns: int) -> Iterator[Document]:
@@ -94,9 +125,7 @@ def read_signals(address: str, columns: int) -> Iterator[Document]:
         try:
             data = system.cat_file(path)
         except OSError as error:
-            raise Problem(
-                "“{file}” cannot be read: {reason}.", file=path, reason=error.strerror or str(error)
-            ) from error
+            raise _unreadable(path, error) from error
         values = parse_sequence(data, columns, MAX_SIGNAL)
         yield Document(path, "\n".join(" ".join(map(repr, row)) for row in values.tolist()))
 
@@ -185,6 +214,17 @@ def _csv_rows(file: Any, name: str, separator: str) -> Iterator[Mapping[str, Any
         raise Problem("“{file}” is not a valid CSV file: {reason}.", file=name, reason=error) from error
 
 
+def _numeric_columns(rows: Iterator[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the columns of a CSV whose values are numbers or empty, and not all empty."""
+    filled: set[str] = set()
+    other: set[str] = set()
+    for row in rows:
+        for name, value in row.items():
+            if value and name not in other:
+                (filled if NUMBER.fullmatch(value) else other).add(name)
+    return frozenset(filled - other)
+
+
 def _parquet_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:
     import pyarrow as pa
     from pyarrow import parquet
@@ -196,7 +236,10 @@ def _parquet_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:
         raise Problem("“{file}” is not a valid Parquet file.", file=name) from error
 
 
-def _table_documents(rows: Iterator[Mapping[str, Any]], name: str, column: str | None) -> Iterator[Document]:
+def _table_documents(
+    rows: Iterator[Mapping[str, Any]], name: str, column: str | None, numeric: frozenset[str]
+) -> Iterator[Document]:
+    """Yield a document for each row with a text; the values of the columns ``numeric`` are numbers, written as text."""
     for number, row in enumerate(rows, start=1):
         chosen = column if column is not None else next((each for each in TEXT_COLUMNS if each in row), None)
         if chosen is None or chosen not in row:
@@ -213,4 +256,8 @@ def _table_documents(rows: Iterator[Mapping[str, Any]], name: str, column: str |
             raise Problem(
                 "Row {row} of “{file}” has no text in its column “{column}”.", row=number, file=name, column=chosen
             )
-        yield Document(f"{name}:{number}", text, {key: value for key, value in row.items() if key != chosen})
+        annotations = {key: value for key, value in row.items() if key != chosen}
+        annotations |= {
+            key: float(annotations[key]) if annotations[key] else None for key in numeric & annotations.keys()
+        }
+        yield Document(f"{name}:{number}", text, annotations)

@@ -82,10 +82,7 @@ class StateReader:
                 )  # fmt: skip
         self.layers = {name: found[name].shape[2] for name in chosen}
         self.read = [
-            (name, each)
-            for name in chosen
-            for each in quantities
-            if each in found[name].quantities or each == "hidden"
+            (name, each) for name in chosen for each in quantities if each in found[name].quantities or each == "hidden"
         ]
         self.can_pad = self._is_causal()
         self._modules = self._outer_modules()
@@ -120,7 +117,9 @@ class StateReader:
             module = modules.get(path)
             if not isinstance(module, nn.RNN | nn.LSTM | nn.GRU) or not module.batch_first or module.bidirectional:
                 return None
-            if suffix != f"l{module.num_layers - 1}" or (quantity == "cell" and (module.num_layers > 1 or module.proj_size)):
+            if suffix != f"l{module.num_layers - 1}" or (
+                quantity == "cell" and (module.num_layers > 1 or module.proj_size)
+            ):
                 return None
             result[name] = module
         given = _random_input(self.network)
@@ -163,7 +162,14 @@ def cell_states(module: nn.RNNBase, given: Tensor, hidden: Tensor) -> Tensor:
         given: its input (B, T, D).
         hidden: its output (B, T, H).
     """
-    weights = LayerWeights("LSTM", *(each.detach().numpy() for each in module.all_weights[0]))
+    tensors = [each.detach().numpy() for each in module.all_weights[0]]
+    weights = LayerWeights(
+        "LSTM",
+        tensors[0],
+        tensors[1],
+        bias_ih=tensors[2] if module.bias else None,
+        bias_hh=tensors[3] if module.bias else None,
+    )
     result = torch.empty_like(hidden)
     values = result.numpy()
     batch, steps, units = hidden.shape

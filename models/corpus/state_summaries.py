@@ -84,7 +84,8 @@ def row_extremes(values: np.ndarray, name: str) -> np.ndarray:
 
 def sample_stride(steps: int) -> int:
     """Return of how many blocks of a corpus one is in the sample."""
-    return -(-(-(-steps // BLOCK)) // MAX_SAMPLES)
+    blocks = -(-steps // BLOCK)
+    return -(-blocks // MAX_SAMPLES)
 
 
 def _bits_at_least(threshold: float) -> int:

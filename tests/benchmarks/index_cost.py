@@ -1,36 +1,68 @@
 """The cost of indexing a corpus beside the network's forward pass alone, and the time of the first answers.
 
-    python -m tests.benchmarks.index_cost [CHARACTERS]
+    python -m tests.benchmarks.index_cost [CHARACTERS] [--turns N] [--quantities hidden,cell] [--scheduler here]
 
-The forward pass runs over the same documents in batches of the same size, in as many processes, each with one thread; the
-index's time includes reading, tokens, properties, compression and summaries. Both are repeated in turns.
+The forward pass runs over the same documents, in batches of falling length, in a process of one thread for each core: on our
+machines faster than one process with a thread for each core. The index's time includes reading, tokens, properties,
+compression and summaries, and the start of its processes. Both are repeated in turns, since other programs run at the same
+time; the seconds of processor time, of all processes together, depend less on them.
+
+The last index answers: the spans with the same units as a string in a text, and the contexts of a unit, each with the lines
+that a page shows first, beside reruns of an empty Streamlit page in the same run. The bar is two reruns.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import resource
 import statistics
-import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
 from multiprocessing import cpu_count, get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 
+from models.capturing.capture import capture
 from models.corpus.build_index import IndexOptions, build_index
 from models.corpus.corpus_index import CorpusIndex
+from models.corpus.nearest_states import nearest_states
 from models.corpus.pattern_search import find_pattern, pattern_of_span
 from models.corpus.read_sources import Document
 from models.corpus.tokenize_documents import document_parts
-from models.corpus.unit_contexts import strongest_contexts
+from models.corpus.unit_contexts import contexts_over_range, strongest_contexts
 from models.zoo.catalogue import load_network
 from models.zoo.python_text import source_files
+from tests.support.browser import find_chromium, launch_browser
 
-LAYER = "rnn.l0"
+LAYER, UNIT = "rnn.l0", 7
 BATCH = 32
+LINES = 20
+TEXT = 'def f(x):\n    print("hello", x)\n'
+SIMULATED = 10**9
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that have passed, and those of processor time of this process and of its children that have ended."""
+
+    wall: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> Cost:
+        used = [resource.getrusage(each) for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return cls(time.perf_counter(), sum(each.ru_utime + each.ru_stime for each in used))
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(self.wall - other.wall, self.processor - other.processor)
 
 
 def documents(characters: int) -> list[Document]:
@@ -63,31 +95,40 @@ def forward(rows: list[np.ndarray]) -> None:
             network.module(given)
 
 
-def plain_seconds(rows: list[np.ndarray]) -> float:
-    """Return the seconds of the forward passes alone, in one process for each core."""
-    count = cpu_count()
+def plain_cost(rows: list[np.ndarray], count: int) -> Cost:
+    """Return the cost of the forward passes alone, in so many processes, once these have started."""
+    pieces = [rows[place::count] for place in range(count)]
+    empty = Cost.now()
     with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        list(pool.map(forward, [[rows[0][:10]]] * count))  # its processes have started
-        began = time.perf_counter()
-        list(pool.map(forward, [rows[place::count] for place in range(count)]))
-        return time.perf_counter() - began
+        list(pool.map(forward, [[rows[0][:10]]] * count))
+    starting = Cost.now() - empty
+    began = Cost.now()
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        list(pool.map(forward, [[rows[0][:10]]] * count))
+        ready = time.perf_counter()
+        list(pool.map(forward, pieces))
+        passed = time.perf_counter() - ready
+    return Cost(passed, (Cost.now() - began).processor - starting.processor)
 
 
-def index_seconds(network, corpus: list[Document], folder: Path, quantities: tuple[str, ...]) -> tuple[float, float]:
-    """Return the seconds of a build, and those of its tokens."""
-    parts: dict[str, float] = {}
-    began = time.perf_counter()
+def index_cost(
+    network: Any, corpus: list[Document], folder: Path, quantities: tuple[str, ...], scheduler: str
+) -> dict[str, Cost]:
+    """Return the cost of a build, ``"whole"``, and the seconds until each part of it began."""
+    parts: dict[str, Cost] = {}
+    began = Cost.now()
     build_index(
         network,
         corpus,
         folder,
         IndexOptions(quantities=quantities),
-        progress=lambda state: parts.setdefault(state.part, time.perf_counter() - began),
+        scheduler=scheduler,
+        progress=lambda state: parts.setdefault(state.part, Cost.now() - began) and None,
     )
-    return time.perf_counter() - began, parts["states"]
+    return parts | {"whole": Cost.now() - began}
 
 
-def median_milliseconds(question) -> float:
+def median_milliseconds(question: Callable[[], object]) -> float:
     """Return the median of seven answers."""
     seconds = []
     for _turn in range(7):
@@ -97,43 +138,102 @@ def median_milliseconds(question) -> float:
     return 1000 * statistics.median(seconds)
 
 
-def main(characters: int = 1_000_000) -> None:
-    """Print the ratios."""
-    network, corpus = load_network("python-lm"), documents(characters)
-    rows = [part.ids for each in corpus for part in document_parts(network, each, IndexOptions.longest)]
-    steps = sum(map(len, rows))
-    for quantities in (("hidden",), ("hidden", "cell")):
-        ratios = []
-        for _turn in range(2):
-            plain = plain_seconds(rows)
-            with TemporaryDirectory() as folder:
-                whole, tokens = index_seconds(network, corpus, Path(folder) / "index", quantities)
-                ratios.append((plain / whole, plain / (whole - tokens)))
-                size = sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
-                if quantities == ("hidden",) and _turn == 1:
-                    answer(CorpusIndex(Path(folder) / "index"), network)
-            print(
-                f"{steps:,} tokens, {' and '.join(quantities)}: forward {plain:.1f} s, index {whole:.1f} s "
-                f"({steps / whole:,.0f} tokens a second, {size / 1e6:,.0f} MB): {ratios[-1][0]:.2f} of the forward's speed; "
-                f"{ratios[-1][1]:.2f} after the tokens are there and the processes asked for"
-            )
-    memory = max(resource.getrusage(each).ru_maxrss for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(f"largest process: {memory / 1e3:,.0f} MB")
+def lines(index: CorpusIndex, steps: list[int], unit: int) -> None:
+    """Read what the lines of places show: their documents, tokens, and the values of a unit."""
+    at = [index.document_at(step) for step in steps]
+    starts = [max(each.start, step - 40) for each, step in zip(at, steps, strict=True)]
+    stops = [min(each.stop, step + 24) for each, step in zip(at, steps, strict=True)]
+    index.texts_of_spans(starts, stops)
+    index.read_spans(f"states/{LAYER}/hidden", starts, stops, unit)
 
 
-def answer(index: CorpusIndex, network) -> None:
-    """Print how long the questions take."""
-    from models.capturing.capture import capture
-
-    text = 'def f(x):\n    print("hello", x)\n'
+def answer(folder: Path, network: Any) -> None:
+    """Print how long the questions take, beside the reruns of an empty page."""
+    index = CorpusIndex(folder)
     with torch.inference_mode(), capture(network) as trace:
-        network.run(network.encode(text))
+        network.run(network.encode(TEXT))
     values = trace.layers[LAYER].hidden[0]
-    pattern = pattern_of_span(values, text.index('"'), text.rindex('"') + 1, index.about["threshold"])
-    units = median_milliseconds(lambda: find_pattern(index, LAYER, "hidden", pattern, 20))
-    contexts = median_milliseconds(lambda: strongest_contexts(index, LAYER, "hidden", 7))
-    print(f"same units ({len(pattern.units)}) {units:.0f} ms, contexts of a unit {contexts:.0f} ms")
+    pattern = pattern_of_span(values, TEXT.index('"'), TEXT.rindex('"') + 1, index.about["threshold"])
+    place = (LAYER, "hidden", UNIT)
+    questions: dict[str, Callable[[CorpusIndex], Any]] = {
+        f"(a) the same {len(pattern.units)} units": lambda index: find_pattern(
+            index, LAYER, "hidden", pattern, LINES
+        ).start.tolist(),
+        "(d) the strongest contexts of a unit": lambda index: strongest_contexts(index, *place).steps.tolist(),
+        "(d) its contexts over its range": lambda index: contexts_over_range(index, *place).steps.tolist(),
+    }
+    floor = float("nan")
+    with launch_browser() if find_chromium() else nullcontext() as browser:
+        if browser is not None:
+            from tests.benchmarks.browser_latency import rerun_floor
+
+            floor = statistics.median(whole for _drew, whole in rerun_floor(browser, 12))
+    print(f"rerun of an empty page: {floor:.0f} ms")
+    for name, ask in questions.items():
+        first = CorpusIndex(folder)
+        began = time.perf_counter()
+        lines(first, ask(first), UNIT)
+        opened = 1000 * (time.perf_counter() - began)
+        alone = median_milliseconds(lambda ask=ask: ask(index))
+        shown = median_milliseconds(lambda ask=ask: lines(index, ask(index), UNIT))
+        print(
+            f"{name}: {alone:.0f} ms, with its {LINES} lines {shown:.0f} ms ({shown / floor:.2f} reruns), "
+            f"the first time {opened:.0f} ms"
+        )
+    began = time.perf_counter()
+    nearest_states(index, LAYER, "hidden", values[12], LINES)
+    print(f"(b) the nearest states, all compared: {time.perf_counter() - began:.1f} s")
+
+
+def simulate(cost: dict[str, Cost], steps: int, size: int) -> None:
+    """Print what a corpus of 10^9 steps costs on N workers, from the parts that were measured."""
+    many = SIMULATED / steps
+    serial = cost["tokens"].wall, (cost["states"].wall - cost["tokens"].wall) * many
+    shared = (cost["whole"].processor - cost["states"].processor) * many
+    print(
+        f"{SIMULATED:.0e} steps: {serial[1] / 3600:.1f} hours for the tokens, on one core, then {shared / 3600:.1f} hours of "
+        f"one core for the states and summaries: with N workers of one core "
+        + ", ".join(f"N={n}: {(serial[0] + serial[1] + shared / n) / 3600:.1f} h" for n in (2, 16, 64, 256))
+        + f"; {size * many / 1e9:,.0f} GB"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("characters", nargs="?", type=int, default=1_000_000)
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--quantities", default="hidden", help="hidden, or hidden,cell (%(default)s)")
+    parser.add_argument(
+        "--scheduler", default="processes", help="processes, or here: one core for both, and no start of processes"
+    )
+    parser.add_argument("--folder", help="keep the last index in this folder")
+    options = parser.parse_args()
+    network, corpus = load_network("python-lm"), documents(options.characters)
+    rows = [part.ids for each in corpus for part in document_parts(network, each, IndexOptions.longest)]
+    steps, quantities = sum(map(len, rows)), tuple(options.quantities.split(","))
+    for turn in range(options.turns):
+        plain = plain_cost(rows, cpu_count() if options.scheduler == "processes" else 1)
+        with TemporaryDirectory() as temporary:
+            is_last = turn == options.turns - 1
+            folder = Path(options.folder if options.folder and is_last else temporary) / "index"
+            cost = index_cost(network, corpus, folder, quantities, options.scheduler)
+            whole, after = cost["whole"], cost["whole"] - cost["states"]
+            size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+            print(
+                f"{steps:,} tokens, {' and '.join(quantities)}, load {os.getloadavg()[0]:.1f}: forward {plain.wall:.1f} s, "
+                f"index {whole.wall:.1f} s ({steps / whole.wall:,.0f} tokens a second, {size / 1e6:,.0f} MB): "
+                f"{plain.wall / whole.wall:.2f} of the forward's speed; {plain.wall / after.wall:.2f} after the tokens are "
+                f"there; processor time {plain.processor:.1f} s and {whole.processor:.1f} s: "
+                f"{plain.processor / whole.processor:.2f}",
+                flush=True,
+            )
+            if is_last:
+                used = (resource.getrusage(each).ru_maxrss for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+                print(f"largest process: {max(used) / 1e3:,.0f} MB")
+                simulate(cost, steps, size)
+                answer(folder, network)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main()

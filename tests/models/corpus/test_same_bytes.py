@@ -70,6 +70,35 @@ def test_a_build_that_was_stopped_goes_on(tmp_path, expected):
     assert chunk_bytes(tmp_path / "index") == expected
 
 
+@pytest.mark.parametrize("change", ["text", "time", "more"])
+def test_a_build_does_not_go_on_with_other_files(change, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("ab" * 400)
+    address, folder = str(tmp_path / "in"), tmp_path / "index"
+
+    def stop(state):
+        if state.part == "states":
+            raise StoppedError
+
+    def build_files(progress=lambda state: None):
+        return build_index(letter_network(), address, folder, scheduler="here", progress=progress)
+
+    with pytest.raises(StoppedError):
+        build_files(stop)
+    with pytest.raises(StoppedError):  # the same files
+        build_files(stop)
+    if change == "text":
+        (tmp_path / "in" / "a.txt").write_text("ab" * 399)
+    elif change == "time":
+        os.utime(tmp_path / "in" / "a.txt", (0, 0))
+    else:
+        (tmp_path / "in" / "b.txt").write_text("ab")
+    with pytest.raises(Problem, match=r"Files at .* have changed since the build"):
+        build_files()
+    with pytest.raises(Problem, match="another corpus or with other options"):
+        build_index(letter_network(), f"{address}/*", folder, scheduler="here")
+
+
 def start(output, *arguments):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", *arguments]

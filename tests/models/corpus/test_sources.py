@@ -51,6 +51,26 @@ def test_a_column_may_begin_with_nothing(tmp_path):
     assert index.read("annotations/pos", slice(None)).tolist() == [0, 0, 0, 0, 1, 0, 0]
 
 
+def test_columns_of_numbers_in_a_csv_are_numbers(tmp_path):
+    rows = ["text,phase,pos,code,empty", *(f"ab,{k / 8},{k % 3},N{k % 2}," for k in range(10_050)), "a,,x,,"]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    index = build_index(letter_network(), str(tmp_path / "a.csv"), tmp_path / "index", scheduler="here")
+    phase = index.read("annotations/phase", slice(None))
+    assert np.array_equal(
+        phase, np.append(np.repeat(np.arange(10_050) / 8, 2), np.nan).astype(np.float32), equal_nan=True
+    )
+    assert "labels" not in index.array("annotations/phase").attrs
+    assert index.array("annotations/pos").attrs["labels"] == ["", "0", "1", "2", "x"]  # not all are numbers
+    assert (
+        annotation_places(index, "phase", 1.5, 1.625).count == 4
+        and annotation_places(index, "code", "N1").count == 10_050
+    )
+    assert (index.read("annotations/empty", slice(None)) == 0).all()
+    (tmp_path / "b.csv").write_text("text,n\n1_000,1_000\n7,nan\n")
+    found = list(read_documents(str(tmp_path / "b.csv")))
+    assert [(each.text, each.annotations) for each in found] == [("1_000", {"n": "1_000"}), ("7", {"n": "nan"})]
+
+
 def test_folders_patterns_and_other_addresses(tmp_path):
     (tmp_path / "in").mkdir()
     for name, text in (("b.txt", "b"), ("a.txt", "\ufeffa"), ("in/c.md", "ab"), (".hidden", "\0")):
