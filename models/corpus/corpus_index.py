@@ -31,7 +31,7 @@ from models.corpus.checked_arrays import BY_COLUMN, read_part
 from models.corpus.network_hash import network_hash
 from models.networks.network import Network
 
-FORMAT = 1
+FORMAT = 2
 """The version of this layout."""
 
 BUILDING, COMPLETE = "building", "complete"

@@ -143,6 +143,58 @@ def test_nearest_states(index, states, metric, per_document):
             )
 
 
+def test_runs_are_joined_across_segments(index, monkeypatch):
+    patterns = [UnitPattern((unit,), (sign,), 0.1, 3) for unit in range(5) for sign in (False, True)]
+    whole = [find_pattern(index, *LAYER, each, count=10_000) for each in patterns]
+    for size in (8, 64, 512):
+        monkeypatch.setattr("models.corpus.pattern_search.SEGMENT", size)
+        for expected, pattern in zip(whole, patterns, strict=True):
+            found = find_pattern(index, *LAYER, pattern, count=10_000)
+            assert found.start.tolist() == expected.start.tolist() and found.stop.tolist() == expected.stop.tolist()
+
+
+@pytest.fixture
+def many_chunks(tmp_path, monkeypatch):
+    """An index whose summaries have chunks of two blocks, and at most six samples."""
+    for module in ("join_summaries", "unit_contexts", "build_index"):
+        monkeypatch.setattr(f"models.corpus.{module}.BLOCKS_OF_CHUNK", 2)
+    monkeypatch.setattr("models.corpus.state_summaries.MAX_SAMPLES", 6)
+    return build(letter_network(), letter_texts(5, 40, 90, "ab"), tmp_path / "index", shard_steps=512)
+
+
+@pytest.mark.parametrize("weakest", [False, True])
+def test_contexts_of_many_chunks(many_chunks, weakest):
+    states = many_chunks.read("states/rnn.l0/hidden", slice(None)).astype(np.float64)
+    summaries = many_chunks.array("summaries/rnn.l0/hidden")
+    assert summaries["maximum_of_chunk"].shape == (5, -(-many_chunks.steps // 128))
+    for unit in range(5):
+        values = -states[:, unit] if weakest else states[:, unit]
+        blocks = [range(start, min(start + 64, len(values))) for start in range(0, len(values), 64)]
+        best = [max(block, key=lambda step: (values[step], -step)) for block in blocks]
+        expected = slow_choice(many_chunks, sorted(best, key=lambda step: (-values[step], step)), 5)
+        found = strongest_contexts(many_chunks, *LAYER, unit, 5, weakest=weakest)
+        assert found.steps.tolist() == expected and np.array_equal(found.values, states[expected, unit])
+
+
+def test_samples_of_a_large_corpus(many_chunks):
+    states = many_chunks.read("states/rnn.l0/hidden", slice(None))
+    stride = 64 * math.ceil(math.ceil(many_chunks.steps / 64) / 6)
+    sample = many_chunks.read("summaries/rnn.l0/hidden/sample", slice(None))
+    assert stride > 64 and np.array_equal(sample, states[::stride].T)
+    found = contexts_over_range(many_chunks, *LAYER, 0, 4)
+    assert (found.steps % stride == 0).all() and np.array_equal(found.values, states[found.steps, 0])
+
+
+def test_spans_are_read_in_their_order(index, states):
+    starts, stops = [70, 3, 70, 1400], [75, 9, 71, 1400]
+    found = index.read_spans("states/rnn.l0/hidden", starts, stops, 2)
+    assert [each.tolist() for each in found] == [
+        states[start:stop, 2].tolist() for start, stop in zip(starts, stops, strict=True)
+    ]
+    assert index.texts_of_spans(starts, stops) == [index.token_texts(*each) for each in zip(starts, stops, strict=True)]
+    assert index.read_spans("tokens", [], []) == []
+
+
 def context(index, step):
     start = int(index.document_starts[index.document_numbers([step])[0]])
     return tuple(index.token_texts(max(start, step + 1 - WINDOW), step + 1))
