@@ -2,13 +2,13 @@
 
     python -m tests.benchmarks.index_cost [CHARACTERS] [--turns N] [--quantities hidden,cell] [--scheduler here]
 
-The forward pass runs over the same documents, in batches of falling length, in a process of one thread for each core: on our
-machines faster than one process with a thread for each core. The index's time includes reading, tokens, properties,
+The forward pass runs over the same documents, in batches of falling length, in a process of one thread for each core, which was
+faster than one process with a thread for each core where other programs ran too. The index's time includes reading, tokens, properties,
 compression and summaries, and the start of its processes. Both are repeated in turns, since other programs run at the same
 time; the seconds of processor time, of all processes together, depend less on them.
 
-The last index answers: the spans with the same units as a string in a text, and the contexts of a unit, each with the lines
-that a page shows first, beside reruns of an empty Streamlit page in the same run. The bar is two reruns.
+The last index answers: the spans with the same units as a string in a text, and the contexts of a unit, each with what
+their first 20 lines show, all read at once, beside reruns of an empty Streamlit page in the same run. The bar is two reruns.
 """
 
 from __future__ import annotations
@@ -186,7 +186,10 @@ def answer(folder: Path, network: Any) -> None:
 
 
 def simulate(cost: dict[str, Cost], steps: int, size: int) -> None:
-    """Print what a corpus of 10^9 steps costs on N workers, from the parts that were measured."""
+    """Print what a corpus of 10^9 steps costs on N workers, from the parts that were measured.
+
+    The start of processes is multiplied too, so that a short run states too much.
+    """
     many = SIMULATED / steps
     serial = cost["tokens"].wall, (cost["states"].wall - cost["tokens"].wall) * many
     shared = (cost["whole"].processor - cost["states"].processor) * many
