@@ -1,9 +1,9 @@
 """The tokens of a corpus with the states nearest to one, by comparison with all of them.
 
 It takes about 5 seconds of processor time for each million states of 384 units, most of it for reading them. Inverted lists
-would answer sooner where there are many millions. Measured with 400,000 states of ``python-lm`` on one core, the 21 nearest of
-100 states: those of faiss with 1,024 lists and 8 bits a value take 19 microseconds to add a state, 396 bytes for it, and 1.8
-milliseconds for a search of 32 lists that finds 0.99 of them; a graph of usearch takes 554 microseconds to add a state.
+would answer sooner where there are many millions. Measured with 400,000 states of ``python-lm`` on one core, the 21 nearest
+of 100 states: those of faiss with 1,024 lists and 8 bits a value take 19 microseconds to add a state, 396 bytes for it, and
+1.8 milliseconds for a search of 32 lists that finds 0.99 of them; a graph of usearch takes 554 microseconds to add a state.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.index_cost [CHARACTERS] [--turns N] [--quantities hidden,cell] [--scheduler here]
 
-The forward pass runs over the same documents, in batches of falling length, in a process of one thread for each core, which was
-faster than one process with a thread for each core where other programs ran too. The index's time includes reading, tokens, properties,
-compression and summaries, and the start of its processes. Both are repeated in turns, since other programs run at the same
-time; the seconds of processor time, of all processes together, depend less on them.
+The forward pass runs over the same documents, in batches of falling length, in a process of one thread for each core, which
+was faster than one process with a thread for each core where other programs ran too. The index's time includes reading,
+tokens, properties, compression and summaries, and the start of its processes. Both are repeated in turns, since other
+programs run at the same time; the seconds of processor time, of all processes together, depend less on them.
 
 The last index answers: the spans with the same units as a string in a text, and the contexts of a unit, each with what
 their first 20 lines show, all read at once, beside reruns of an empty Streamlit page in the same run. The bar is two reruns.
