@@ -64,7 +64,7 @@ def untrained_states(
             given = np.zeros((len(batch), lengths[batch[0]], *tokens[0].shape[1:]), tokens[0].dtype)
             for row, place in enumerate(batch):
                 given[row, : lengths[place]] = tokens[place][: lengths[place]]
-            values = reader.states(torch.from_numpy(given))[layer][quantity]
+            values = reader.states(torch.from_numpy(given))[layer, quantity].numpy()
             for row, place in enumerate(batch):
                 low, high = np.searchsorted(rows, [begins[place], ends[place]])
                 with np.errstate(over="ignore"):
