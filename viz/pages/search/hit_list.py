@@ -57,8 +57,7 @@ def hit_list(index: CorpusIndex, layer: str, quantity: str, unit: int, hits: Seq
         hits: the places.
         key: of the elements in the page.
     """
-    annotated = _annotations(index, hits)
-    lines = [_line(index, layer, quantity, unit, *each) for each in zip(hits, annotated, strict=True)]
+    lines = _lines(index, layer, quantity, unit, hits)
     largest = max((float(np.abs(line.values).max(initial=0)) for line in lines), default=0.0) or 1.0
     rows = [_row(line, number, largest, layer, quantity, unit) for number, line in enumerate(lines, start=1)]
     st.html(_STYLE)
@@ -143,17 +142,22 @@ def _annotations(index: CorpusIndex, hits: Sequence[Hit]) -> list[dict[str, floa
     return found
 
 
-def _line(
-    index: CorpusIndex, layer: str, quantity: str, unit: int, hit: Hit, annotations: dict[str, float | str | None]
-) -> _Line:
-    document = index.document_at(hit.start)
+def _lines(index: CorpusIndex, layer: str, quantity: str, unit: int, hits: Sequence[Hit]) -> list[_Line]:
+    """Return the places with their context, all read at once."""
     characters = index.about["network"]["kind"] == "characters"
     before, after = (BEFORE, AFTER) if characters else (BEFORE // 5, AFTER // 4)
-    first, last = max(document.start, hit.start - before), min(document.stop, hit.stop + after)
-    values = index.read(f"states/{layer}/{quantity}", (slice(first, last), unit)).astype(np.float32)
+    documents = [index.document_at(hit.start) for hit in hits]
+    firsts = [max(each.start, hit.start - before) for each, hit in zip(documents, hits, strict=True)]
+    lasts = [min(each.stop, hit.stop + after) for each, hit in zip(documents, hits, strict=True)]
+    tokens = index.texts_of_spans(firsts, lasts)
+    values = index.read_spans(f"states/{layer}/{quantity}", firsts, lasts, unit)
     joined = "" if characters else " "
-    tokens = index.token_texts(first, last)
-    return _Line(hit, first, tokens, values, document.source, hit.start - document.start, joined, annotations)
+    return [
+        _Line(hit, first, token, value.astype(np.float32), each.source, hit.start - each.start, joined, annotations)
+        for hit, first, token, value, each, annotations in zip(
+            hits, firsts, tokens, values, documents, _annotations(index, hits), strict=True
+        )
+    ]
 
 
 def _row(line: _Line, number: int, largest: float, layer: str, quantity: str, unit: int) -> str:

@@ -76,7 +76,8 @@ function studentStrip() {
 }
 
 function drawStrip() {
-  const isShown = Boolean(room.words && room.state !== "none" && room.role && room.role !== "screen");
+  const hasEnded = !room.role && room.refused === "ended";
+  const isShown = Boolean(room.words && (hasEnded || (room.state !== "none" && room.role && room.role !== "screen")));
   strip.toggleAttribute("hidden", !isShown);
   if (room.state === "none" || !room.role) delete document.documentElement.dataset.room;
   else document.documentElement.dataset.room = room.role;
@@ -84,7 +85,8 @@ function drawStrip() {
   const focused = document.activeElement?.closest?.(".unrolled-room-strip") ? document.activeElement.dataset.act : null;
   strip.setAttribute("aria-label", words("strip"));
   const line = element("div", { className: "unrolled-room-row" });
-  if (room.state !== "open") line.append(element("span", { "data-lost": true, text: words(room.state === "lost" ? "lost" : "connecting") }));
+  if (hasEnded) line.append(element("span", { text: words("ended") }), button(words("close"), () => { room.refused = null; drawStrip(); }, { "data-act": "close" }));
+  else if (room.state !== "open") line.append(element("span", { "data-lost": true, text: words(room.state === "lost" ? "lost" : "connecting") }));
   else line.append(...(room.isTeacher ? teacherStrip() : studentStrip()).filter(Boolean));
   if (room.role === "student") line.append(button(words("leave"), room.leave, { "data-act": "leave" }));
   strip.replaceChildren(...[showsPeople && room.isTeacher && peopleElement(), menu && room.isTeacher && menuElement(), line].filter(Boolean));
@@ -113,7 +115,7 @@ room.listeners.add((message) => {
     case "questions":
       if (message.serial === serial && menu) menu = message.questions;
       break;
-    case "view": case "state": case "words": case "left": case "question": case "done": case "shown":
+    case "view": case "state": case "words": case "left": case "question": case "done": case "shown": case "ended":
       break;
     default:
       return;

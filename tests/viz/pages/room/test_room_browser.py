@@ -141,6 +141,7 @@ def test_a_class_follows_wanders_and_answers(app, browser):
         teacher.click('[data-act="end"]')
         teacher.click('[data-act="end-now"]')
         for student in (korean, linked):
+            student.click(f'{STRIP} [data-act="close"]')  # beside the sentence that the room has ended
             expect(student.locator(STRIP)).to_be_hidden()
 
 
