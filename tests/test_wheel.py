@@ -234,7 +234,7 @@ def test_what_is_required_is_what_the_code_imports(wheel):
         metadata = archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))).decode()
     required = re.findall(r"^Requires-Dist: ([\w-]+)\S*$", metadata, re.M)
     assert set(required) == {"torch", "numpy", "safetensors"}
-    extras = dict(re.findall(r"^Requires-Dist: ([\w-]+).*; extra == .(\w+).$", metadata, re.M))
+    extras = dict(re.findall(r"^Requires-Dist: ([\w-]+).*\bextra == .(\w+)\W*$", metadata, re.M))
     command = (ROOT / "viz" / "start_app.py").read_text(encoding="utf-8")
     pinned = {
         name.lower()
