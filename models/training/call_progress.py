@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from models.core.messages import Sentence
-from models.training.cancelled_calls import end_if_cancelled
+from models.training.cancelled_calls import current_worker, end_if_cancelled
 
 PERIOD = 0.5
 """Seconds between two reports of a call that are sent; those between them are left out."""
@@ -45,13 +44,8 @@ def report_progress(share: float, part: Sentence | None = None) -> None:
         CancelledError: the call was cancelled.
     """
     end_if_cancelled()
-    if "distributed.worker" not in sys.modules:
-        return
-    from distributed import get_worker
-
-    try:
-        worker = get_worker()
-    except ValueError:  # not in a task
+    worker = current_worker()
+    if worker is None:
         return
     key, now = str(worker.get_current_task()), time.monotonic()
     if now - _sent.get(key, -PERIOD) >= PERIOD:
