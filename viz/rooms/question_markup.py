@@ -16,24 +16,10 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from viz.escape import escape_html
 
-MATH_ELEMENTS = frozenset(
-    (
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "mtext",
-        "mspace",
-        "msub",
-        "msup",
-        "msubsup",
-        "munder",
-        "mover",
-        "munderover",
-        "mfrac",
-    )
-) | {"msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle"}
+MATH_ELEMENTS = frozenset((
+    "math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mfrac",
+    "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle",
+))  # fmt: skip
 MATH_ATTRIBUTES = frozenset(("accent", "display", "fence", "linethickness", "mathvariant", "stretchy"))
 """Elements and attributes of MathML that are kept; of others only the text is, so that nothing is a link."""
 

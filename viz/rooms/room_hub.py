@@ -56,6 +56,10 @@ class Member:
             message = None
         self.outbox.put_nowait(message)
 
+    def send_question(self, question: Mapping[str, Any]) -> None:
+        """Queue a question, to all but the teacher without what its answer shows."""
+        self.send({"type": "question", "question": question if self.role == "teacher" else public_question(question)})
+
     @property
     def entry(self) -> dict[str, Any]:
         """The student's entry in the store, with the time of this sign of life."""
@@ -118,8 +122,11 @@ class RoomHub:
 
     async def publish_result(self, room: str, question: Mapping[str, Any]) -> None:
         """Send everybody the right answer and the summary of all answers."""
+        await self.store.publish(room, await self._shown(room, question))
+
+    async def _shown(self, room: str, question: Mapping[str, Any]) -> dict[str, Any]:
         result = summarize_answers(question, await self.store.read_entries(room, ANSWERS))
-        await self.store.publish(room, {"type": "shown", "question": question, "result": result})
+        return {"type": "shown", "question": question, "result": result}
 
     async def _write_member(self, member: Member) -> bool:
         return await self.store.write_entry(member.room, MEMBERS, member.name, member.entry, MAX_MEMBERS)
@@ -128,22 +135,12 @@ class RoomHub:
         state = await self.store.read_fields(member.room)
         if "view" in state:
             member.send({"type": "view", "view": state["view"], "from": None})
-        if "question" in state:
-            await self._send_question(member, state)
+        if "question" in state and state.get("shown"):
+            member.send(await self._shown(member.room, state["question"]))
+        elif "question" in state:
+            member.send_question(state["question"])
         if member.role == "teacher":
             await self._send_report(member.room, [member])
-
-    async def _send_question(self, member: Member, state: Mapping[str, Any]) -> None:
-        question = state["question"]
-        if state.get("shown"):
-            answers = await self.store.read_entries(member.room, ANSWERS)
-            message = {"type": "shown", "question": question, "result": summarize_answers(question, answers)}
-        else:
-            message = {
-                "type": "question",
-                "question": question if member.role == "teacher" else public_question(question),
-            }
-        member.send(message)
 
     async def _pass_on(self, room: str, ready: asyncio.Event) -> None:
         """Send every message of the room to those whom it concerns."""
@@ -156,9 +153,7 @@ class RoomHub:
                         self._stale[room].set()
                     case "question":
                         for each in members:
-                            secret = each.role == "teacher"
-                            question = message["question"] if secret else public_question(message["question"])
-                            each.send({**message, "question": question})
+                            each.send_question(message["question"])
                         self._stale[room].set()
                     case "ended":
                         for each in members:

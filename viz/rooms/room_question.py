@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from viz.components.reports import finite
+from viz.components.reports import finite, index
 from viz.escape import csv_cell
 from viz.i18n import LANGUAGES
 from viz.rooms.question_markup import question_plain
@@ -75,10 +75,7 @@ def checked_place(value: Any) -> dict[str, Any]:
     place: dict[str, Any] = {}
     for name in ("step", "unit"):
         if value.get(name) is not None:
-            number = finite(value[name])
-            if not (number.is_integer() and 0 <= number <= 10**9):
-                raise ValueError
-            place[name] = int(number)
+            place[name] = index(value[name])
     if value.get("quantity") is not None:
         place["quantity"] = _text(value["quantity"], 200)
     return place

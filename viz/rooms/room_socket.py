@@ -114,7 +114,7 @@ class RoomSocket:
             keys = derive_keys(str(key), each)
             if await self.hub.store.open_room(keys.room, keys.secret, keys.letters):
                 opened = {"type": "opened", "room": keys.room, "secret": keys.secret, "letters": keys.letters}
-                await socket.send_json({**opened, "turn": each, "page": token_hex(4)})
+                await socket.send_json({**opened, "turn": each})
                 return Member(keys.room, "teacher")
         await socket.send_json({"type": "refused", "why": "full"})
         return None

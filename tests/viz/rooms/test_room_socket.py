@@ -37,6 +37,12 @@ class Page:
             if message["type"] == kind and all(message.get(name) == value for name, value in fields.items()):
                 return message
 
+    def until_closed(self):
+        """Receive all messages until the server ends the connection."""
+        with pytest.raises(WebSocketDisconnect):
+            while True:
+                self.socket.receive_json()
+
     def waiting(self):
         """Return all messages that wait: those before the answer to a ping."""
         self.send("ping")
@@ -111,9 +117,7 @@ def test_nobody_but_the_teacher_moves_or_asks(room, screen):
             with room.student(screen=screen) as student:
                 student.until("view")
                 student.socket.send_text(json.dumps(message))
-                with pytest.raises(WebSocketDisconnect):
-                    while True:
-                        student.socket.receive_json()
+                student.until_closed()
         with room.student() as student:
             assert student.until("view")["view"]["address"] == "/?net=counter"
             assert not [each for each in student.waiting() if each["type"] == "question"]
@@ -240,9 +244,7 @@ def test_a_flood_ends_its_own_connection_alone(room, monkeypatch):
     with room.teacher() as teacher, room.student() as student, room.student(me="2" * 32) as other:
         for _each in range(int(room_socket.BURST) + 1):
             other.send("ping")
-        with pytest.raises(WebSocketDisconnect):
-            while True:
-                other.socket.receive_json()
+        other.until_closed()
         teacher.send("view", address="/states?net=counter", at={})
         student.until("view")
 
@@ -253,9 +255,7 @@ def test_a_flood_ends_its_own_connection_alone(room, monkeypatch):
 def test_messages_that_are_none_end_the_connection(room, text):
     with room.teacher() as teacher:
         teacher.socket.send_text(text)
-        with pytest.raises(WebSocketDisconnect):
-            while True:
-                teacher.socket.receive_json()
+        teacher.until_closed()
 
 
 @pytest.mark.parametrize(
@@ -296,9 +296,7 @@ def test_the_end_of_a_room_reaches_everybody_and_leaves_nothing(room):
         teacher.until("question")
         teacher.send("end")
         student.until("ended")
-        with pytest.raises(WebSocketDisconnect):
-            while True:
-                student.socket.receive_json()
+        student.until_closed()
     assert not room.store._rooms and not room.store._subscribers
 
 
@@ -315,9 +313,7 @@ def test_a_room_that_its_store_has_lost_ends_its_connections(room, monkeypatch):
     with room.teacher() as teacher, room.student() as student:
         room.store._rooms.clear()  # as a Redis server that was restarted
         for page in (teacher, student):
-            with pytest.raises(WebSocketDisconnect):
-                while True:
-                    page.socket.receive_json()
+            page.until_closed()
 
 
 def test_questions_about_a_view_are_computed_off_the_event_loop():

@@ -84,6 +84,12 @@ function applyPlaces() {
   applying = false;
 }
 
+// Streamlit shows the page of an address that the reader went back or forward to.
+function openAddress(url) {
+  history.pushState(null, "", url);
+  window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+}
+
 function applyView() {
   if (!target) return;
   const now = readAddress(location.href);
@@ -98,8 +104,7 @@ function applyView() {
     const url = new URL(base);
     url.pathname = base.pathname.replace(/\/$/, "") + target.address.page;
     url.search = new URLSearchParams(params);
-    history.pushState(null, "", url);
-    window.dispatchEvent(new PopStateEvent("popstate", { state: null })); // Streamlit then shows the page of the address
+    openAddress(url);
   }
   applyPlaces();
 }

@@ -3,6 +3,7 @@ const strip = createRoot("unrolled-room-strip");
 strip.setAttribute("role", "region");
 const QUESTION_ICON = "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16zm-.9 11.2h1.8V15H9.1zm.9-8.2a3.2 3.2 0 0 1 1.7 5.9c-.6.4-.8.6-.8 1.3H9.1c0-1.600.8-2.200 1.500-2.700a1.400 1.400 0 1 0-2.200-1.200H6.700A3.200 3.200 0 0 1 10 5z";
 room.people = null;
+const presence = () => ({ n: room.people?.following ?? 0, count: room.people?.count ?? 0 });
 let menu = null; // the questions to choose from: null, "loading", or a list
 let serial = 0;
 let showsPeople = false;
@@ -38,7 +39,7 @@ function peopleElement() {
   const names = room.people?.names ?? [];
   const named = names.filter(([name]) => name);
   const box = element("div", { className: "unrolled-room-menu unrolled-room-people", role: "dialog", "aria-label": words("people") });
-  box.append(element("p", { text: words("following", { n: room.people?.following ?? 0, count: room.people?.count ?? 0 }) }));
+  box.append(element("p", { text: words("following", presence()) }));
   if (named.length) {
     box.append(element("ul", {}, ...named.map(([name, follows]) =>
       element("li", { text: follows ? name : words("wanders", { name }) }))));
@@ -48,14 +49,13 @@ function peopleElement() {
 }
 
 function teacherStrip() {
-  const people = button(words("following_short", { n: room.people?.following ?? 0, count: room.people?.count ?? 0 }),
+  const people = button(words("following_short", presence()),
     () => { showsPeople = !showsPeople; menu = null; drawStrip(); }, { "aria-expanded": String(showsPeople), "data-act": "people", title: words("people") });
   const asking = button("", toggleMenu, { "aria-expanded": String(Boolean(menu)), "data-act": "ask", "data-primary": true });
   asking.append(icon(QUESTION_ICON), words("ask"));
   const back = element("a", { href: roomAddress(), text: words("room", { letters: room.keys?.letters ?? "" }), "data-act": "room", onClick: (event) => {
     event.preventDefault();
-    history.pushState(null, "", roomAddress());
-    window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+    openAddress(roomAddress());
   } });
   isOnRoomPage = !isLens(readAddress(location.href));
   const opens = isOnRoomPage && target && button(words("open_view"), room.openView, { "data-act": "open-view" });

@@ -65,7 +65,7 @@ function teacherPanel() {
       element("p", { text: words("and_type") }),
       element("p", { className: "unrolled-room-letters", "data-letters": true, "data-invalid": !valid, text: room.keys.letters }),
       !valid && element("p", { role: "alert", text: words("letters_over") }),
-      element("p", { "data-count": room.people?.count ?? 0, text: words("following", { n: room.people?.following ?? 0, count: room.people?.count ?? 0 }) }),
+      element("p", { "data-count": room.people?.count ?? 0, text: words("following", presence()) }),
       !room.words.host && element("p", { role: "alert", text: words("only_here") }),
       element("div", { className: "unrolled-room-row" },
         button(words("copy_link"), async (event) => {
