@@ -43,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print why tests ran a second time: what passes then may be a race."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_sep("_", f"Reran {report.nodeid}")
+        terminalreporter.line(report.longreprtext)
+
+
 def pytest_collection_finish() -> None:
     """Leave what was imported out of garbage collections, as `viz.runtime` does in the app.
 

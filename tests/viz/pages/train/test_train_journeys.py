@@ -5,6 +5,7 @@ import sys
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from types import ModuleType
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from models import open_run
 from models.training.dask_cluster import SCHEDULER
+from models.training.training_control import send_command
 from models.training.training_loop import prepare
 from models.training.training_options import TrainingOptions
 from tests.support.browser import opened_page, rerun, serve, until
@@ -80,10 +82,18 @@ def test_without_clipping_the_page_names_the_step_of_the_first_infinity(url, fol
         expect(sentence).to_have_count(0)
 
 
-def test_a_run_that_was_stopped_goes_on_after_a_reload_from_the_step_where_it_was(url, folder, browser):
+@pytest.fixture
+def endless(folder):
+    """The folder of a run that is still to begin and ends with the test: the next one needs the worker and a page at rest."""
+    own = folder / f"counting-lstm-{token_hex(6)}"
+    prepare(ENDLESS, own)
+    yield own
+    send_command(own, "stop")
+
+
+def test_a_run_that_was_stopped_goes_on_after_a_reload_from_the_step_where_it_was(url, endless, browser):
+    own = endless
     with opened_page(browser, f"{url}/train?panel=-none") as page:
-        own = folder / "counting-lstm-0123456789ab"
-        prepare(ENDLESS, own)
         reader = next(each["value"] for each in page.context.cookies() if each["name"] == NAME)
         (own / "reader").write_text(sha256(reader.encode()).hexdigest())
         page.goto(f"{url}/train?run={own.name}&panel=-none")
