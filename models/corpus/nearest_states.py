@@ -1,9 +1,6 @@
-"""The tokens of a corpus with the states nearest to one, by comparison with all of them.
+"""The tokens of a corpus with the states nearest to one: by comparison with all of them, or with inverted lists of many.
 
-It takes about 5 seconds of processor time for each million states of 384 units, most of it for reading them. Inverted lists
-would answer sooner where there are many millions. Measured with 400,000 states of ``python-lm`` on one core, the 21 nearest
-of 100 states: those of faiss with 1,024 lists and 8 bits a value take 19 microseconds to add a state, 396 bytes for it, and
-1.8 milliseconds for a search of 32 lists that finds 0.99 of them; a graph of usearch takes 554 microseconds to add a state.
+The first takes about 5 seconds of processor time for each million states of 384 units, most of it for reading them.
 """
 
 from __future__ import annotations
@@ -11,15 +8,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from models.core.messages import Problem
 from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
+from models.corpus.nearest_lists import described_lists, search_lists
 from models.corpus.smallest_places import smallest_places
+from models.training.call_progress import report_progress
 
 METRICS = ("euclidean", "cosine")
+EXACT_STEPS = 1_000_000
+"""Tokens up to which a state is compared with all of them even if there are inverted lists."""
+
+CANDIDATES = 50
+"""Tokens of the lists for each that is wanted, where only a few of one document are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +34,13 @@ class NearestStates:
     Attributes:
         steps: (n) int64.
         distances: (n) float32: Euclidean, or 1 minus the cosine.
+        recall: the share of the nearest states that a search in inverted lists finds, measured when they were built; None
+            where the state was compared with all.
     """
 
     steps: np.ndarray
     distances: np.ndarray
+    recall: float | None = None
 
 
 def nearest_states(
@@ -44,9 +52,10 @@ def nearest_states(
     *,
     metric: str = "euclidean",
     per_document: int | None = None,
+    exact: bool = False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NearestStates:
-    """Return the tokens with the nearest states, found by comparison with every state of the index.
+    """Return the tokens with the nearest states, found by comparison with every state of the index or with its lists.
 
     Args:
         index: of the corpus.
@@ -55,6 +64,7 @@ def nearest_states(
         count: tokens that are returned.
         metric: of ``METRICS``.
         per_document: the most of one document; None for any number.
+        exact: whether to compare the state with all even if there are more than ``EXACT_STEPS`` and inverted lists of them.
         progress: called with the tokens that are compared.
 
     Raises:
@@ -62,6 +72,10 @@ def nearest_states(
     """
     array = index.states(layer, quantity)
     wanted = check_state(state, array.shape[1], metric)
+    if index.steps > EXACT_STEPS and not exact:
+        found = _in_lists(index, layer, quantity, metric, wanted, count, per_document)
+        if found is not None:
+            return found
     distances = np.empty(index.steps, dtype=np.float32)
     size = index.about["shard_steps"]
     for start in range(0, index.steps, size):
@@ -70,8 +84,39 @@ def nearest_states(
         progress(min(start + size, index.steps))
     order = np.lexsort((np.arange(len(distances)), distances)) if per_document else smallest_places(distances, count)
     if per_document is not None:
-        order = _few_of_each(index, order, count, per_document)
+        order = order[_few_of_each(index, order, count, per_document)]
     return NearestStates(order, distances[order])
+
+
+def nearest_in_worker(
+    folder: str, layer: str, quantity: str, state: np.ndarray, count: int, metric: str, per_document: int | None
+) -> NearestStates:
+    """Return the nearest states of the index in a folder, in a worker of the queue, with reports of the progress."""
+    index = CorpusIndex(folder)
+
+    def report(done: int) -> None:
+        report_progress(done / index.steps)
+
+    options: dict[str, Any] = {"metric": metric, "per_document": per_document, "progress": report}
+    return nearest_states(index, layer, quantity, state, count, **options)
+
+
+def _in_lists(
+    index: CorpusIndex, layer: str, quantity: str, metric: str, wanted: np.ndarray, count: int, per_document: int | None
+) -> NearestStates | None:
+    """Return what the inverted lists find; None where there are none, or they have too few of different documents."""
+    about = described_lists(index, layer, quantity, metric)
+    if about is None:
+        return None
+    candidates = count if per_document is None else CANDIDATES * count
+    found = search_lists(index, layer, quantity, metric, wanted, candidates)
+    if found is None:
+        return None
+    steps, distances = found
+    places = np.arange(len(steps))
+    if per_document is not None:
+        places = _few_of_each(index, steps, count, per_document)
+    return NearestStates(steps[places], distances[places], about.recall) if len(places) == count else None
 
 
 def check_state(state: np.ndarray, units: int, metric: str) -> np.ndarray:
@@ -99,15 +144,16 @@ def state_distances(states: np.ndarray, wanted: np.ndarray, metric: str) -> np.n
     return np.sqrt(np.square(states - wanted).sum(axis=1))
 
 
-def _few_of_each(index: CorpusIndex, order: np.ndarray, count: int, most: int) -> np.ndarray:
+def _few_of_each(index: CorpusIndex, steps: np.ndarray, count: int, most: int) -> np.ndarray:
+    """Return the places in ``steps`` of the first ``count`` tokens of which at most ``most`` are of one document."""
     chosen: list[int] = []
     seen: Counter[int] = Counter()
-    for first in range(0, len(order), 1000):
-        some = order[first : first + 1000]
-        for step, number in zip(some.tolist(), index.document_numbers(some).tolist(), strict=True):
+    for first in range(0, len(steps), 1000):
+        some = steps[first : first + 1000]
+        for place, number in enumerate(index.document_numbers(some).tolist(), start=first):
             if seen[number] < most:
                 seen[number] += 1
-                chosen.append(step)
+                chosen.append(place)
                 if len(chosen) == count:
                     return np.array(chosen, dtype=np.int64)
     return np.array(chosen, dtype=np.int64)

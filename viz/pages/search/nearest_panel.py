@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from models.corpus.nearest_states import nearest_states
+from hashlib import sha256
+
+import numpy as np
+
+from models.corpus.nearest_lists import QUESTIONS
+from models.corpus.nearest_states import NearestStates, nearest_in_worker, nearest_states
 from viz.i18n import _
+from viz.pages.page_elements import caption
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
+from viz.pages.search.queued_answer import queued_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
-NEAREST = 20
+NEAREST, OF_EACH_DOCUMENT = 20, 2
+AT_ONCE_STEPS = 200_000
+"""Tokens of a corpus up to which the page compares a state with all of them; of a larger one another process does."""
 
 
 def nearest_panel(view: SearchView) -> None:
@@ -25,7 +34,16 @@ def nearest_panel(view: SearchView) -> None:
         metrics = {"euclidean": _("Euclidean distance"), "cosine": _("Cosine distance")}
         metric = view_buttons(_("Distance"), metrics, name="metric", key="search_metric", default="euclidean")
         state = view.run.trace.layers[view.layer][view.quantity][view.run.row][view.step]
-        found = nearest_states(view.index, view.layer, view.quantity, state, NEAREST, metric=metric, per_document=2)
+        found = _nearest(view, state, metric)
+        if found is None:
+            return
+        if found.recall is not None:
+            caption(
+                _(
+                    "Found with inverted lists: of the nearest states of {n} places they find {recall:.1%}, measured when "
+                    "they were built."
+                ).format(n=QUESTIONS, recall=found.recall)
+            )
         view.show(
             [
                 Hit(step, step + 1, _("distance {distance}").format(distance=f"{distance:.3f}"))
@@ -34,3 +52,20 @@ def nearest_panel(view: SearchView) -> None:
             "nearest_states",
         )
         show_shared(view.index, found.steps, found.steps + 1)
+
+
+def _nearest(view: SearchView, state: np.ndarray, metric: str) -> NearestStates | None:
+    """Return the nearest states; None while they are computed, or before the reader starts that."""
+    index = view.index
+    if index.steps <= AT_ONCE_STEPS:
+        return nearest_states(
+            index, view.layer, view.quantity, state, NEAREST, metric=metric, per_document=OF_EACH_DOCUMENT
+        )
+    arguments = str(index.folder.resolve()), view.layer, view.quantity, state, NEAREST, metric, OF_EACH_DOCUMENT
+    return queued_answer(
+        ("nearest_states", *arguments[:3], metric, sha256(state.tobytes()).hexdigest()),
+        nearest_in_worker,
+        arguments,
+        button=_("Find the nearest states"),
+        text=_("The state is being compared with those of the corpus …"),
+    )

@@ -1,6 +1,7 @@
 """The Search lens without a browser: its hits are the index's, its numbers those of the states themselves."""
 
 import json
+import random
 import re
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from models import capture, load_network, network_names
 from models.corpus.build_index import IndexOptions, build_index
+from models.corpus.nearest_lists import build_lists
 from models.corpus.nearest_states import nearest_states
 from models.corpus.pattern_search import find_pattern, pattern_of_span
 from models.corpus.read_sources import Document
@@ -221,3 +223,24 @@ def test_a_corpus_that_is_too_large_for_a_page_is_refused():
     network = load_network("counter")
     with pytest.raises(ValueError, match="a page indexes at most"):
         start_index(network, [Document("a", "." * (MAX_CHARACTERS + 1))])
+
+
+def test_the_nearest_of_a_large_index_are_found_in_another_process_and_their_recall_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", InlineQueue)
+    monkeypatch.setattr("viz.pages.search.nearest_panel.AT_ONCE_STEPS", 10)
+    monkeypatch.setattr("models.corpus.nearest_states.EXACT_STEPS", 10)
+    network = load_network("counter")
+    folder = tmp_path / "index"
+    source = random.Random(0)
+    documents = [Document(str(number), "".join(source.choices("ab.", k=30))) for number in range(60)]
+    index = build_index(network, documents, folder, IndexOptions(), scheduler="here")
+    question = {"net": "counter", "quantity": "hidden", "panel": "nearest_states,-none"}
+    page = start("search", opened=folder, **question)
+    page.button(key="search_start_nearest_states").click()
+    assert len(lists(run(page))[0]) == 20 and "inverted lists" not in text_of(page)
+    about = build_lists(index, "rnn.l0", "hidden", "cosine")
+    page = start("search", opened=folder, look="metric:cosine", **question)
+    page.button(key="search_start_nearest_states").click()
+    run(page)
+    assert len(lists(page)[0]) == 20
+    assert f"of the nearest states of 100 places they find {about.recall:.1%}" in text_of(page)
