@@ -9,7 +9,7 @@
     documents/source            (M) int32: which of the sources it comes from
     documents/place             (M) int64: where it starts in its source's text, in characters
     text                        (bytes) uint8: the documents' texts in UTF-8
-    annotations/<name>          (N) float32, or (N) int32 codes of the labels in the array's attributes
+    annotations/<name>          (N) float32 (built in) or float64, or (N) int32 codes of the labels in the array's attributes
     summaries/<layer>/<quantity>/...   see ``models.corpus.state_summaries``
 
 The state of the network starts anew at each document; a long text is several documents.

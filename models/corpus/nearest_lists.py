@@ -163,7 +163,8 @@ def build_lists(
             exact.add(squares, places, start)
             progress(start + len(states))
         _join(empty, blocks, work)
-        searched, recall = _enough_lists(_open(work), questions, exact.steps)
+        searched, recall = _enough_lists(empty, questions, exact.steps)
+        faiss.write_index(empty, str(work / LISTS))
         about = ListsDescription(index.steps, lists, searched, recall)
         (work / ABOUT).write_text(json.dumps(asdict(about)), encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
@@ -230,7 +231,7 @@ def _sample(index: CorpusIndex, layer: str, quantity: str, metric: str, count: i
 
 
 def _join(empty: Any, blocks: list[str], folder: Path) -> None:
-    """Join the blocks to one file of lists; of bounded memory where faiss maps files."""
+    """Fill an empty index with the blocks; of bounded memory where faiss maps files, which it writes then."""
     faiss = _faiss()
     if hasattr(faiss, "OnDiskInvertedLists"):
         from faiss.contrib.ondisk import merge_ondisk
@@ -239,7 +240,6 @@ def _join(empty: Any, blocks: list[str], folder: Path) -> None:
     else:
         for each in blocks:
             empty.merge_from(faiss.read_index(each), 0)
-    faiss.write_index(empty, str(folder / LISTS))
     for each in blocks:
         os.remove(each)
 
@@ -248,7 +248,7 @@ def _open(folder: Path) -> Any:
     faiss = _faiss()
     flags = getattr(faiss, "IO_FLAG_ONDISK_SAME_DIR", 0) | getattr(faiss, "IO_FLAG_READ_ONLY", 0)
     try:
-        return faiss.read_index(str(folder / LISTS), flags)
+        return faiss.read_index(str(folder.resolve() / LISTS), flags)
     except RuntimeError as error:
         raise _damaged(folder, str(error).splitlines()[0]) from error
 

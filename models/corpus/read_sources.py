@@ -37,6 +37,9 @@ TEXT_COLUMNS = ("text", "content", "sentence", "body")
 """The columns of a table that are taken as its text if none is named, in this order."""
 
 
+MAX_WHOLE = 1 << 53
+"""The largest whole number up to which float64 has all."""
+
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 """A number in a column of a CSV."""
 
@@ -215,14 +218,25 @@ def _csv_rows(file: Any, name: str, separator: str) -> Iterator[Mapping[str, Any
 
 
 def _numeric_columns(rows: Iterator[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the columns of a CSV whose values are numbers or empty, and not all empty."""
+    """Return the columns of a CSV whose values are numbers or empty, and not all empty.
+
+    One with whole numbers above 2^53, as of identifiers, is text: two of them may be one float64.
+    """
     filled: set[str] = set()
     other: set[str] = set()
     for row in rows:
         for name, value in row.items():
             if value and name not in other:
-                (filled if NUMBER.fullmatch(value) else other).add(name)
+                (filled if _is_float(value) else other).add(name)
     return frozenset(filled - other)
+
+
+def _is_float(value: str) -> bool:
+    """Return whether a text is a number, and no whole number that float64 rounds."""
+    if not NUMBER.fullmatch(value):
+        return False
+    digits = value.strip().lstrip("+-")
+    return not (digits.isdigit() and (len(digits) > len(str(MAX_WHOLE)) or int(digits) > MAX_WHOLE))
 
 
 def _parquet_rows(file: Any, name: str) -> Iterator[Mapping[str, Any]]:

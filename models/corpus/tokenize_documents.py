@@ -6,7 +6,6 @@ the last line end in the last quarter of that length, or where there is none, at
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from models.core.messages import Problem
-from models.core.parse_numbers import MAX_FLOAT32
 from models.core.tokenize_text import MAX_TEXT, display, normalize_whitespace
-from models.corpus.read_sources import Document
+from models.corpus.read_sources import MAX_WHOLE, Document
 from models.networks.network import Network, number_rows, parse_numbers
 
 
@@ -192,10 +190,12 @@ def _annotation(value: Any, steps: int, name: str, source: str) -> np.ndarray:
             steps=f"{steps:,}",
         )
     if all(each is None or isinstance(each, int | float) for each in values):
-        return np.array([np.nan if each is None else _number(each) for each in values])
+        if any(isinstance(each, int) and abs(each) > MAX_WHOLE for each in values):
+            raise Problem(
+                "The column “{column}” of “{file}” has whole numbers above 2^53, of which different ones would be equal. "
+                "Write them as text.",
+                column=name,
+                file=source,
+            )
+        return np.array([np.nan if each is None else float(each) for each in values])
     return np.array(["" if each is None else str(each) for each in values], dtype=object)
-
-
-def _number(value: float) -> float:
-    """Return a number as float32 has it; one that is too large as infinity."""
-    return (math.inf if value > 0 else -math.inf) if abs(value) > MAX_FLOAT32 else float(value)

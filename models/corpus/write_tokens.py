@@ -68,7 +68,7 @@ class _Labels:
     def __init__(self, group: Any, name: str, is_text: bool) -> None:
         self.name, self.is_text, self._codes = name, is_text, {"": 0}
         self.column = _Column(
-            group, f"annotations/{name}", np.int32 if is_text else np.float32, fill=0 if is_text else np.nan
+            group, f"annotations/{name}", np.int32 if is_text else np.float64, fill=0 if is_text else np.nan
         )
 
     def add(self, values: np.ndarray) -> None:

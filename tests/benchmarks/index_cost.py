@@ -33,6 +33,7 @@ import torch
 from models.capturing.capture import capture
 from models.corpus.build_index import IndexOptions, build_index
 from models.corpus.corpus_index import CorpusIndex
+from models.corpus.nearest_lists import build_lists, search_lists
 from models.corpus.nearest_states import nearest_states
 from models.corpus.pattern_search import find_pattern, pattern_of_span
 from models.corpus.read_sources import Document
@@ -183,6 +184,14 @@ def answer(folder: Path, network: Any) -> None:
     began = time.perf_counter()
     nearest_states(index, LAYER, "hidden", values[12], LINES)
     print(f"(b) the nearest states, all compared: {time.perf_counter() - began:.1f} s")
+    began = Cost.now()
+    about = build_lists(index, LAYER, "hidden")
+    built = Cost.now() - began
+    searched = median_milliseconds(lambda: search_lists(index, LAYER, "hidden", "euclidean", values[12], LINES))
+    print(
+        f"(b) with inverted lists: {searched:.0f} ms ({searched / floor:.2f} reruns), recall {about.recall:.3f} beside exact "
+        f"search, {about.searched:,} of {about.lists:,} lists; built in {built.wall:.0f} s"
+    )
 
 
 def simulate(cost: dict[str, Cost], steps: int, size: int) -> None:

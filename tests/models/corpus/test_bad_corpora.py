@@ -81,9 +81,11 @@ def test_a_row_that_is_too_large(tmp_path, monkeypatch):
         list(read_documents(str(tmp_path / "a.txt")))
 
 
-def test_numbers_that_are_too_large_are_infinite(tmp_path):
-    index = build(letter_network(), [Document("d", "ab", {"n": [10**400, -1e300]})], tmp_path / "index")
-    assert index.read("annotations/n", slice(None)).tolist() == [np.inf, -np.inf]
+def test_large_numbers_are_kept_and_whole_ones_that_would_be_rounded_refused(tmp_path):
+    index = build(letter_network(), [Document("d", "ab", {"n": [np.inf, -1e300]})], tmp_path / "index")
+    assert index.read("annotations/n", slice(None)).tolist() == [np.inf, -1e300]
+    with pytest.raises(Problem, match=r"whole numbers above 2\^53"):
+        build(letter_network(), [Document("d", "ab", {"n": [10**400, 1]})], tmp_path / "other")
 
 
 @pytest.mark.parametrize("address", ["no/such/*.txt", "nothing.txt", "nonsense://x", "memory://none/*.jsonl"])

@@ -8,8 +8,10 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pytest
 from pyarrow import parquet
 
+from models.core.messages import Problem
 from models.corpus.build_index import build_index
 from models.corpus.read_sources import read_documents
 from models.corpus.text_places import annotation_places
@@ -56,9 +58,7 @@ def test_columns_of_numbers_in_a_csv_are_numbers(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join(rows))
     index = build_index(letter_network(), str(tmp_path / "a.csv"), tmp_path / "index", scheduler="here")
     phase = index.read("annotations/phase", slice(None))
-    assert np.array_equal(
-        phase, np.append(np.repeat(np.arange(10_050) / 8, 2), np.nan).astype(np.float32), equal_nan=True
-    )
+    assert np.array_equal(phase, np.append(np.repeat(np.arange(10_050) / 8, 2), np.nan), equal_nan=True)
     assert "labels" not in index.array("annotations/phase").attrs
     assert index.array("annotations/pos").attrs["labels"] == ["", "0", "1", "2", "x"]  # not all are numbers
     assert (
@@ -102,3 +102,16 @@ def test_the_command_builds_and_describes(tmp_path):
     (tmp_path / "a.txt").write_text("abc")
     failed = run_command(tmp_path, "build", "counter", "a.txt", "other")
     assert failed.returncode == 1 and "contains “c”" in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_identifiers_stay_apart(tmp_path):
+    ids = [(1 << 24) + 1, 1 << 24, (1 << 53) - 1, (1 << 53) - 2]
+    (tmp_path / "a.csv").write_text("text,user,post\n" + "".join(f"ab,{each},{each << 8}\n" for each in ids))
+    index = build_index(letter_network(), str(tmp_path / "a.csv"), tmp_path / "index", scheduler="here")
+    for number, each in enumerate(ids):
+        assert annotation_places(index, "user", str(each)).start.tolist() == [2 * number]
+        assert annotation_places(index, "post", str(each << 8)).start.tolist() == [2 * number]
+    assert "labels" not in index.array("annotations/user").attrs and "labels" in index.array("annotations/post").attrs
+    (tmp_path / "a.jsonl").write_text('{"text": "ab", "user": 9007199254740993}')
+    with pytest.raises(Problem, match=r"whole numbers above 2\^53"):
+        build_index(letter_network(), str(tmp_path / "a.jsonl"), tmp_path / "other", scheduler="here")

@@ -21,6 +21,9 @@ from viz.pages.view_widgets import view_buttons
 from viz.session import Session
 
 OWN_TEXT, UPLOADS = "search_own_text", "search_uploads"
+READ = "search_read_uploads"
+"""In the session state: the documents of each uploaded file, which is read once."""
+
 MAX_UPLOAD = 8 << 20
 """Bytes of the files of a corpus that a page reads."""
 
@@ -95,16 +98,21 @@ def _own_documents() -> tuple[Document, ...]:
             limit=MAX_UPLOAD >> 20,
             command="python -m models.corpus build",
         )
-    for each in files or ():
-        with TemporaryDirectory(prefix="unrolled-corpus-") as folder:
-            ending = each.name.rsplit(".", 1)[-1].lower()
-            path = Path(folder) / f"corpus.{file_name(ending)}"
-            path.write_bytes(each.getvalue())
-            found += [
-                Document(document.source.replace(str(path), each.name), document.text, document.annotations)
-                for document in read_documents(str(path))
-            ]
-    return tuple(found)
+    read: dict[str, list[Document]] = st.session_state.get(READ, {})
+    read = {each.file_id: read.get(each.file_id) or _read(each.name, each.getvalue()) for each in files or ()}
+    st.session_state[READ] = read
+    return (*found, *(document for documents in read.values() for document in documents))
+
+
+def _read(name: str, content: bytes) -> list[Document]:
+    """Return the documents of an uploaded file. Raises Problem: it cannot be read."""
+    with TemporaryDirectory(prefix="unrolled-corpus-") as folder:
+        path = Path(folder) / f"corpus.{file_name(name.rsplit('.', 1)[-1].lower())}"
+        path.write_bytes(content)
+        return [
+            Document(document.source.replace(str(path), name), document.text, document.annotations)
+            for document in read_documents(str(path))
+        ]
 
 
 def _describe(index: CorpusIndex) -> None:
