@@ -15,6 +15,7 @@ from models.core.messages import Problem
 from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
 from models.corpus.text_places import TokenPlaces
+from models.training.call_progress import report_progress
 
 _BITS = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16)
 _KEYS = _BITS ^ np.where(_BITS >> 15, 0xFFFF, 0x8000).astype(np.uint16)
@@ -132,3 +133,9 @@ def separating_units(
     pooled = np.sqrt((variances * counts).sum(axis=0) / index.steps)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(pooled > 1e-6, (means[0] - means[1]) / pooled, np.nan)
+
+
+def separating_units_in_worker(folder: str, layer: str, quantity: str, places: TokenPlaces) -> np.ndarray:
+    """Return ``separating_units`` of the index in a folder, in a worker of the queue, with reports of the progress."""
+    index = CorpusIndex(folder)
+    return separating_units(index, layer, quantity, places, lambda done: report_progress(done / index.steps))

@@ -190,7 +190,10 @@ def _row(line: _Line, number: int, largest: float, layer: str, quantity: str, un
 
 
 def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}".replace("-", "−")
+    if isinstance(value, str):
+        return value
+    shown = f"{value:.0f}" if value.is_integer() and abs(value) < 1e16 else f"{value:g}"  # whole: perhaps an identifier
+    return shown.replace("-", "−")
 
 
 def _csv(records: Sequence[dict[str, object]]) -> str:

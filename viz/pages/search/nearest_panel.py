@@ -12,14 +12,12 @@ from viz.i18n import _
 from viz.pages.page_elements import caption
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
-from viz.pages.search.queued_answer import queued_answer
+from viz.pages.search.queued_answer import is_read_at_once, queued_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
 NEAREST, OF_EACH_DOCUMENT = 20, 2
-AT_ONCE_STEPS = 200_000
-"""Tokens of a corpus up to which the page compares a state with all of them; of a larger one another process does."""
 
 
 def nearest_panel(view: SearchView) -> None:
@@ -57,7 +55,7 @@ def nearest_panel(view: SearchView) -> None:
 def _nearest(view: SearchView, state: np.ndarray, metric: str) -> NearestStates | None:
     """Return the nearest states; None while they are computed, or before the reader starts that."""
     index = view.index
-    if index.steps <= AT_ONCE_STEPS:
+    if is_read_at_once(index):
         return nearest_states(
             index, view.layer, view.quantity, state, NEAREST, metric=metric, per_document=OF_EACH_DOCUMENT
         )

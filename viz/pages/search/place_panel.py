@@ -7,12 +7,13 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.corpus.text_places import MAX_PATTERN, TokenPlaces, annotation_places, regex_places
-from models.corpus.unit_distribution import separating_units, unit_distribution
+from models.corpus.unit_distribution import separating_units, separating_units_in_worker, unit_distribution
 from viz.figures.two_distributions import two_distributions
 from viz.i18n import _
 from viz.pages.page_elements import chart, page_theme, show_problem
 from viz.pages.panels import panel
 from viz.pages.search.hit_list import Hit
+from viz.pages.search.queued_answer import is_read_at_once, queued_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.view_widgets import TEXT, view_widget
 from viz.quantity_names import quantity_names
@@ -47,7 +48,8 @@ def place_panel(view: SearchView) -> None:
             if not places.count:
                 st.markdown(_("No token of the corpus matches."))
                 return
-            apart = separating_units(view.index, view.layer, view.quantity, places)
+            if places.count == view.index.steps:
+                raise Problem("The tokens must be some of the corpus: not none, and not all.")
         except Problem as problem:
             show_problem(problem)
             return
@@ -70,21 +72,42 @@ def place_panel(view: SearchView) -> None:
             .format(unit=view.unit, mean=mean, spread=spread, other=other, other_spread=other_spread, auc=found.auc)
             .replace("-", "−")
         )
-        order = np.argsort(-np.abs(np.nan_to_num(apart)), kind="stable")[:BEST]
-        picked = st.pills(
-            _("Units whose means are farthest apart, in standard deviations"),
-            [int(unit) for unit in order],
-            format_func=lambda unit: f"{unit} ({apart[unit]:+.1f})".replace("-", "−"),
-            key="search_apart",
-        )
-        if picked is not None and picked != view.unit:
-            get_session().navigate(unit=picked)
-            st.rerun()
+        apart = _separating_units(view, places, asked)
+        if apart is not None:
+            _choose_unit(view, apart)
         some = np.unique(np.linspace(0, len(places.start) - 1, min(SHOWN, len(places.start))).astype(int))
         view.show(
             [Hit(int(places.start[each]), int(places.stop[each]), "") for each in some],
             "text_search",
         )
+
+
+def _separating_units(view: SearchView, places: TokenPlaces, asked: str) -> np.ndarray | None:
+    """Return how far each unit's means are apart; None while that is computed, or before the reader starts it."""
+    if is_read_at_once(view.index):
+        return separating_units(view.index, view.layer, view.quantity, places)
+    place = str(view.index.folder.resolve()), view.layer, view.quantity
+    return queued_answer(
+        ("text_search", *place, asked),
+        separating_units_in_worker,
+        (*place, places),
+        button=_("Compare all units"),
+        text=_("The units are being compared …"),
+    )
+
+
+def _choose_unit(view: SearchView, apart: np.ndarray) -> None:
+    """Show the units whose means are farthest apart; one that is picked becomes the view's."""
+    order = np.argsort(-np.abs(np.nan_to_num(apart)), kind="stable")[:BEST]
+    picked = st.pills(
+        _("Units whose means are farthest apart, in standard deviations"),
+        [int(unit) for unit in order],
+        format_func=lambda unit: f"{unit} ({apart[unit]:+.1f})".replace("-", "−"),
+        key="search_apart",
+    )
+    if picked is not None and picked != view.unit:
+        get_session().navigate(unit=picked)
+        st.rerun()
 
 
 def _places(view: SearchView, asked: str) -> TokenPlaces:

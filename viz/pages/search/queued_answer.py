@@ -8,12 +8,20 @@ from typing import Any
 import streamlit as st
 
 from models.core.messages import Problem
+from models.corpus.corpus_index import CorpusIndex
 from models.training.queued_calls import QueuedCalls
 from viz.i18n import _
 from viz.pages.call_note import call_note
 from viz.pages.page_elements import show_problem
 
 CALLS = QueuedCalls(50)
+AT_ONCE_STEPS = 200_000
+"""Tokens of a corpus of which a page reads the states of all units itself; those of a larger one another process reads."""
+
+
+def is_read_at_once(index: CorpusIndex) -> bool:
+    """Return whether the page reads all states of an index itself."""
+    return index.steps <= AT_ONCE_STEPS
 
 
 def queued_answer(

@@ -157,12 +157,13 @@ def span_name(page):
 def test_hits_have_their_properties_and_what_they_share(tmp_path):
     network = load_network("counter")
     documents = [
-        Document(f"d{place}", ".aabb.ab.aaabbb.", {"kind": "odd" if place % 2 else "even"}) for place in range(9)
+        Document(f"d{place}", ".aabb.ab.aaabbb.", {"kind": "odd" if place % 2 else "even", "user": 16_777_217})
+        for place in range(9)
     ]
     build_index(network, documents, tmp_path / "index", IndexOptions(), scheduler="here")
     page = start("search", opened=tmp_path / "index", net="counter", look="find:aaa", panel="text_search,-found_spans")
     body = next(each.proto.body for each in page.get("html") if 'data-hits="9"' in each.proto.body)
-    assert body.count("kind: odd") >= 4 and "line length: " in body.replace("&#10;", "\n")
+    assert body.count("kind: odd") >= 4 and "user: 16777217" in body and "line length: " in body.replace("&#10;", "\n")
     assert "More frequent at these places" in text_of(
         start("search", opened=tmp_path / "index", net="counter", panel="*")
     )
@@ -227,7 +228,7 @@ def test_a_corpus_that_is_too_large_for_a_page_is_refused():
 
 def test_the_nearest_of_a_large_index_are_found_in_another_process_and_their_recall_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("models.training.queued_calls.shared_queue", InlineQueue)
-    monkeypatch.setattr("viz.pages.search.nearest_panel.AT_ONCE_STEPS", 10)
+    monkeypatch.setattr("viz.pages.search.queued_answer.AT_ONCE_STEPS", 10)
     monkeypatch.setattr("models.corpus.nearest_states.EXACT_STEPS", 10)
     network = load_network("counter")
     folder = tmp_path / "index"
@@ -244,3 +245,15 @@ def test_the_nearest_of_a_large_index_are_found_in_another_process_and_their_rec
     run(page)
     assert len(lists(page)[0]) == 20
     assert f"of the nearest states of 100 places they find {about.recall:.1%}" in text_of(page)
+
+
+def test_the_units_of_a_large_index_are_compared_in_another_process(monkeypatch):
+    question = {"net": "counter", "look": "find:a", "panel": "text_search,-none"}
+    direct = start("search", **question)
+    monkeypatch.setattr("models.training.queued_calls.shared_queue", InlineQueue)
+    monkeypatch.setattr("viz.pages.search.queued_answer.AT_ONCE_STEPS", 10)
+    page = start("search", **question)
+    assert "search_apart" not in {each.key for each in page.button_group}
+    page.button(key="search_start_text_search").click()
+    run(page)
+    assert page.button_group(key="search_apart").options == direct.button_group(key="search_apart").options
