@@ -22,6 +22,7 @@ _PROPOSED: dict[Theme, str] = {"light": "#2f93e0", "dark": "#4db4f0"}
 _LET_OUT: dict[Theme, str] = {"light": "#0a4583", "dark": "#2f74d8"}
 _KEPT: dict[Theme, str] = {"light": "#cc8500", "dark": "#ffcb3a"}
 _SAID: dict[Theme, str] = {"light": "#c06fa4", "dark": "#f2bfdd"}
+_MIXED: dict[Theme, str] = {"light": "#5f6368", "dark": "#b4b8bd"}
 
 QUANTITY: dict[str, dict[Theme, str]] = {
     "input_gate": _LET_IN,
@@ -31,6 +32,7 @@ QUANTITY: dict[str, dict[Theme, str]] = {
     "candidate": _PROPOSED,
     "preactivation": _PROPOSED,
     "output_gate": _LET_OUT,
+    "intermediate": _MIXED,
     "cell": _KEPT,
     "hidden": _SAID,
 }

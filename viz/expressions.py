@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from models.core.activations import Activation
 
 QUANTITIES = (
-    "input_gate", "forget_gate", "candidate", "output_gate", "reset_gate", "update_gate", "preactivation", "cell", "hidden",
+    "input_gate", "forget_gate", "candidate", "output_gate", "reset_gate", "update_gate", "preactivation", "intermediate",
+    "cell", "hidden",
 )  # fmt: skip
 """The names of all gates and states."""
 

@@ -37,6 +37,7 @@ LETTERS = {
     "reset_gate": "r",
     "update_gate": "z",
     "preactivation": "a",
+    "intermediate": "m",
     "cell": "c",
     "hidden": "h",
 }
@@ -61,7 +62,8 @@ class Formula:
         symbols: f_t = sigma(W_if x_t + b_if + W_hf h_{t-1} + b_hf).
         numbers: the same for one unit at one step. Numbers are empty `<mn data-slot="...">`, which the component that
             shows the formula fills: a gate or state by its name, "forget_gate.x" and "forget_gate.h" for the input and
-            the recurrent part, biases and layer norms included, "forget_gate.c" for that of the peephole, "cell.mean",
+            the recurrent part, biases and layer norms included, "intermediate.x" and "intermediate.h" for the factors of an
+            intermediate state, "forget_gate.c" for the part of the peephole, "cell.mean",
             "cell.deviation", "cell.gain" and "cell.shift" for the layer norm of the cell state.
         shapes: the symbols, each with its shape under it.
         slots: the slots in `numbers`, each once, in order.
@@ -164,7 +166,7 @@ class SymbolPrinter:
     def factor(self, e: Expression) -> str:
         """Print a factor of a product; a sum gets parentheses."""
         drawn = self.print(e)
-        is_sum = isinstance(e, RecurrentPart | InputPart) and self.bias
+        is_sum = isinstance(e, RecurrentPart | InputPart) and (self.bias or e.gate == "intermediate")
         return _parentheses(drawn) if is_sum or (isinstance(e, Operation) and e.sign != "*") else drawn
 
     def quantity(self, name: str) -> str:
@@ -177,13 +179,13 @@ class SymbolPrinter:
         return self.shaped(f"<msub><mi>{quantity_letter(self.cell, state)}</mi>{t}</msub>", size)
 
     def input_part(self, gate: str) -> str:
-        which = "i" + weight_subscript(self.cell, gate)
+        which = "mx" if gate == "intermediate" else "i" + weight_subscript(self.cell, gate)
         x = self.shaped("<msub><mi>x</mi><mi>t</mi></msub>", self.sizes["D"])
-        return self.normed_products(which, self.matrix(which, "H", "D") + x + self.plus_bias(which))
+        return self.normed_products(which, self.matrix(which, "H", "D") + x + self.plus_bias(which, gate))
 
     def recurrent_part(self, gate: str, vector: Expression) -> str:
-        which = "h" + weight_subscript(self.cell, gate)
-        products = self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which)
+        which = "mh" if gate == "intermediate" else "h" + weight_subscript(self.cell, gate)
+        products = self.matrix(which, "H", "P") + self.factor_of_matrix(vector) + self.plus_bias(which, gate)
         return self.normed_products(which, products)
 
     def normed_products(self, which: str, products: str) -> str:
@@ -204,8 +206,9 @@ class SymbolPrinter:
     def matrix(self, which: str, *axes: str) -> str:
         return self.shaped(_subscript("W", which), *(self.sizes[axis] for axis in axes))
 
-    def plus_bias(self, which: str) -> str:
-        return _operator("+") + self.shaped(_subscript("b", which), self.sizes["H"]) if self.bias else ""
+    def plus_bias(self, which: str, gate: str) -> str:
+        has_bias = self.bias and gate != "intermediate"
+        return _operator("+") + self.shaped(_subscript("b", which), self.sizes["H"]) if has_bias else ""
 
     def shaped(self, symbol: str, *shape: int) -> str:
         """Print a symbol of this shape."""

@@ -22,6 +22,7 @@ def _names(lang: str) -> dict[str, str]:
             "reset_gate": _("reset gate"),
             "update_gate": _("update gate"),
             "preactivation": _("pre-activation"),
+            "intermediate": _("intermediate state"),
             "cell": _("cell state"),
             "hidden": _("hidden state"),
         }

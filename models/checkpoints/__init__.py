@@ -21,6 +21,7 @@ from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.graphs.torchscript_normed_cells import with_stated_norms
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
+from models.checkpoints.layers.multiplicative_cells import find_multiplicative_cells
 from models.checkpoints.layers.normed_cells import with_layer_norms
 from models.checkpoints.layers.stored_options import with_stored_options
 from models.checkpoints.layers.unexplained import with_unexplained
@@ -155,7 +156,8 @@ def _load(source: FileSource) -> Checkpoint:
         layers = contents.layers if is_graph else with_unexplained(contents.layers, contents.tensors)
         return Checkpoint.from_contents(contents, layers)
     tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
-    layers = with_layer_norms(find_layers(tensors) or guess_layers(tensors), tensors)
+    named = find_layers(tensors) | find_multiplicative_cells(tensors)
+    layers = with_layer_norms(named or guess_layers(tensors), tensors)
     if contents.graph is not None and any("norm" in layer.assumed for layer in layers.values()):
         layers = with_stated_norms(layers, contents.graph)
     found = with_stored_options(layers, contents.layer_metadata, tensors)

@@ -129,7 +129,9 @@ class CheckpointData:
                     layer=layer,
                     gates=", ".join(gates),
                 )
-            changed = replace(changed, parts=reorder_gates(changed, [list(order).index(gate) for gate in gates]))
+            before = known.order or gates
+            blocks = [gates.index(before[list(order).index(gate)]) for gate in gates]
+            changed = replace(changed, parts=reorder_gates(changed, blocks), order=tuple(order))
         return replace(self, found={**self.found, layer: changed})
 
     def __repr__(self) -> str:

@@ -10,7 +10,8 @@ Every quantity of a cell is one line: a function of a namespace ``s``, in which
 - ``s.cell_prev`` and ``s.hidden_prev`` are the states one step earlier,
 - ``s.project(v)`` is ``W_hr v``,
 - ``s.peephole(gate, c)`` is ``w_c? c``, elementwise: the part of the gate's preactivation that depends on the cell state,
-- ``s.norm(v)`` is the layer norm of a cell state: ``gain_c (v - mean) / deviation + shift_c``, over its units.
+- ``s.norm(v)`` is the layer norm of a cell state: ``gain_c (v - mean) / deviation + shift_c``, over its units,
+- ``s.x("intermediate")`` is ``W_mx x_t`` and ``s.h("intermediate")`` is ``W_mh h_{t-1}``, of a multiplicative LSTM.
 
 With layer norm, ``s.x(gate)`` and ``s.h(gate)`` are the gate's part of the norm of all gates' products together.
 
@@ -22,8 +23,9 @@ formulas (``viz.formulas``). The activations are tanh and the sigmoid, as in PyT
 Sources: Elman 1990 (RNN); Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 2000 (LSTM); Gers, Schraudolph and Schmidhuber 2002 (peepholes); Sak, Senior and Beaufays 2014 (projection); Cho et al. 2014
 (GRU); https://onnx.ai/onnx/operators (clip, coupled gates); Greff et al. 2017 (coupled input and forget gate); Ba, Kiros and
-Hinton 2016 (layer norm; as in the benchmark custom_lstms of PyTorch, the cell state itself is normalized). Names and
-weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU``.
+Hinton 2016 (layer norm; as in the benchmark custom_lstms of PyTorch, the cell state itself is normalized); Krause, Lu, Murray
+and Renals 2016, arXiv:1609.07959 (multiplicative LSTM; as in Radford, Jozefowicz and Sutskever 2017, the gates depend on the
+intermediate state alone). Names and weight-row order are those of ``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU``.
 """
 
 from __future__ import annotations
@@ -46,8 +48,11 @@ KERNEL_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 NORM_NAMES = ("gain_ih", "shift_ih", "gain_hh", "shift_hh", "gain_c", "shift_c")
 """The factors and terms of the layer norms: of the input's products, of the recurrent products, and of the cell state."""
 
-WEIGHT_NAMES = (*KERNEL_NAMES, "weight_ch", *NORM_NAMES)
-"""The names of all of a cell's weights: the peepholes and those of the norms are not PyTorch's."""
+MULTIPLICATIVE_NAMES = ("weight_mx", "weight_mh")
+"""The matrices of a multiplicative LSTM's intermediate state: of the input (H, D) and of the hidden state (H, H)."""
+
+WEIGHT_NAMES = (*KERNEL_NAMES, "weight_ch", *NORM_NAMES, *MULTIPLICATIVE_NAMES)
+"""The names of all of a cell's weights: the peepholes and all after them are not PyTorch's."""
 
 PEEPHOLES = {"input_gate": "cell_prev", "forget_gate": "cell_prev", "output_gate": "cell"}
 """The cell state that each gate's peephole multiplies, in the order of the blocks of ``weight_ch``."""
@@ -140,6 +145,7 @@ class Cell:
         norm: the epsilon of the layer norms of the products, None without them.
         cell_norm: whether the cell state is normalized too; then no gate alone carries it on, and ``carry`` is None.
         coupled: whether an LSTM's forget gate is 1 - i: its rows of the weights are not used.
+        multiplicative: whether an LSTM's recurrent weights multiply its intermediate state instead of the hidden state.
     """
 
     kind: Kind
@@ -154,6 +160,7 @@ class Cell:
     norm: float | None = None
     cell_norm: bool = False
     coupled: bool = False
+    multiplicative: bool = False
 
     @property
     def summed_gates(self) -> tuple[str, ...]:
@@ -164,10 +171,19 @@ class Cell:
     def further_weights(self) -> tuple[str, ...]:
         """The names of its weights that torch's kernels do not have."""
         norms = () if self.norm is None else NORM_NAMES if self.cell_norm else NORM_NAMES[:4]
-        return (("weight_ch",) if self.peepholes else ()) + norms
+        return (
+            (("weight_ch",) if self.peepholes else ()) + norms + (MULTIPLICATIVE_NAMES if self.multiplicative else ())
+        )
+
+    @property
+    def hidden_weight(self) -> str:
+        """The name of the matrix that multiplies the previous hidden state."""
+        return "weight_mh" if self.multiplicative else "weight_hh"
 
     def row_gates(self, weight: str) -> tuple[str, ...]:
         """Return the gates of the blocks of rows of a weight called ``weight``; () of the projection, which has none."""
+        if weight in MULTIPLICATIVE_NAMES:
+            return ("intermediate",)
         return {"weight_hr": (), "weight_ch": self.peepholes, "gain_c": ("cell",), "shift_c": ("cell",)}.get(
             weight, self.gates
         )
@@ -225,6 +241,7 @@ def lstm(
     norm: float | None = None,
     cell_norm: bool = False,
     coupled: bool = False,
+    multiplicative: bool = False,
 ) -> Cell:
     """Return the LSTM cell with a forget gate.
 
@@ -237,31 +254,39 @@ def lstm(
         norm: the epsilon of the layer norms of the products of the input and of the hidden state; None without.
         cell_norm: whether ``c_t`` is the layer norm of ``f c_{t-1} + i g``.
         coupled: whether the forget gate is ``1 - i`` instead of an activation of its own sum.
+        multiplicative: whether the gates' recurrent weights multiply ``m_t = W_mx x_t * W_mh h_{t-1}``, not ``h_{t-1}``.
 
     Raises:
-        ValueError: the cell state is to be normalized, but not the products.
+        ValueError: the cell state is to be normalized, but not the products; or a multiplicative LSTM is to have peepholes,
+            layer norm or a projection.
     """
     if cell_norm and norm is None:
         raise ValueError("A layer norm of the cell state needs those of the products.")
+    if multiplicative and (peepholes or norm is not None or projected):
+        raise ValueError("A multiplicative LSTM has no peepholes, layer norm or projection.")
     through, gate = activation_of(activation), activation_of(recurrent_activation)
+    activations = {"input_gate": gate, "forget_gate": gate, "candidate": through, "output_gate": gate, "cell": through}
 
     def gate_of(name: str) -> Equation:
         if coupled and name == "forget_gate":
             return lambda s: 1 - s.input_gate
-        if not peepholes:
-            return gate_equation(name, gate, clip)
+        if multiplicative:
+            return SumGate(name, activations[name], lambda s: s.x(name) + s.h(name, s.intermediate), clip)
+        if name == "candidate" or not peepholes:
+            return gate_equation(name, activations[name], clip)
         state = PEEPHOLES[name]
         return SumGate(name, gate, lambda s: s.a(name) + s.peephole(name, getattr(s, state)), clip)
 
-    own = {name: gate_of(name) for name in PEEPHOLES} | {"candidate": gate_equation("candidate", through, clip)}
     order = ("input_gate", "forget_gate", "candidate", "output_gate")
+    own = {name: gate_of(name) for name in order}
     before = order[:3] if peepholes else order
     carry = Carry("cell", gate="forget_gate", added=lambda s: s.input_gate * s.candidate)
     return Cell(
         kind="LSTM",
-        gates=("input_gate", "forget_gate", "candidate", "output_gate"),
+        gates=order,
         states=("cell", "hidden"),
         equations={
+            **({"intermediate": lambda s: s.x("intermediate") * s.h("intermediate")} if multiplicative else {}),
             **{name: own[name] for name in before},
             "cell": (lambda s: s.norm(carry(s))) if cell_norm else carry,
             **{name: own[name] for name in order[len(before) :]},
@@ -271,13 +296,7 @@ def lstm(
                 else (lambda s: s.output_gate * through(s.cell))
             ),
         },
-        activations={
-            "input_gate": gate,
-            "forget_gate": gate,
-            "candidate": through,
-            "output_gate": gate,
-            "cell": through,
-        },
+        activations=activations,
         ranges={
             "input_gate": gate.range,
             "forget_gate": _one_minus(gate.range) if coupled else gate.range,
@@ -285,6 +304,7 @@ def lstm(
             "output_gate": gate.range,
             "cell": None,
             "hidden": None if projected else _product_range(gate.range, through.range),
+            **({"intermediate": None} if multiplicative else {}),
         },
         carry=None if cell_norm else carry,
         clip=clip,
@@ -292,6 +312,7 @@ def lstm(
         norm=norm,
         cell_norm=cell_norm,
         coupled=coupled,
+        multiplicative=multiplicative,
     )
 
 

@@ -114,6 +114,7 @@ class SequenceEvaluation:
         self._padding = None if lengths is None else padding_mask(lengths, x.shape[1]).numpy()
         self._recorded = recorded | {"hidden": hidden, "hidden_prev": hidden_prev}
         self._values: dict[str, np.ndarray] = {}
+        self._operand: np.ndarray | None = None
 
     def quantity(self, name: str) -> np.ndarray:
         """Return a gate or state of the cell, or the hidden or cell state one step earlier, (B, T, units)."""
@@ -190,12 +191,21 @@ class SequenceEvaluation:
         return self._sums[:, :, self._cell.gates.index(gate)]
 
     def x(self, gate: str) -> np.ndarray:
-        """Return ``W_i? x_t + b_i?`` of one gate, after a layer norm if there is one, (B, T, H)."""
+        """Return ``W_i? x_t + b_i?`` of one gate, after a layer norm if there is one, or ``W_mx x_t``, (B, T, H)."""
+        if gate == "intermediate":
+            return self._product(mx=self._input)[:, :, 0]
         return self._x[:, :, self._cell.gates.index(gate)]
 
     def h(self, gate: str, of: np.ndarray | None = None) -> np.ndarray:
-        """Return ``W_h? h_{t-1} + b_h?`` of one gate, (B, T, H); with ``of`` instead of h_{t-1} if it is given."""
-        products = self._h if of is None else self._normalized("hh", self._product(hh=torch.from_numpy(of)))
+        """Return ``W_h? h_{t-1} + b_h?`` of one gate, (B, T, H); with ``of`` instead of h_{t-1} if it is given.
+
+        Of the intermediate state of a multiplicative LSTM: ``W_mh h_{t-1}``.
+        """
+        if gate == "intermediate":
+            return self._product(mh=self._hidden_prev)[:, :, 0]
+        if of is not None and of is not self._operand:  # one product for all gates
+            self._operand, self._of_operand = of, self._product(hh=torch.tensor(of))
+        products = self._h if of is None else self._of_operand
         return products[:, :, self._cell.gates.index(gate)]
 
     def norm(self, v: np.ndarray) -> np.ndarray:
@@ -234,16 +244,19 @@ class SequenceEvaluation:
         return normalized(self._cell, weights.tensors, part, rows).view(products.shape).numpy()
 
     def _product(self, **operands: Tensor) -> np.ndarray:
-        """Return the sum of ``W v + b`` of the input weights (``ih``) and the recurrent ones (``hh``), (B, T, G, H)."""
+        """Return the sum of ``W v + b`` of the input weights (``ih``) and the recurrent ones (``hh``), (B, T, G, H).
+
+        Or the product of one matrix of an intermediate state (``mx``, ``mh``), (B, T, 1, H).
+        """
         tensors, (batch, steps, _) = self._weights.tensors, self._input.shape
         if torch.is_autocast_enabled("cpu"):  # which casts the operands
             with torch.autocast("cpu", enabled=False):
                 return self._product(**operands)
-        weight = tensors["weight_hh"]
+        weight = tensors[f"weight_{next(iter(operands))}"]
         sums = np.empty((batch * steps, len(weight)), weight.numpy().dtype)
         # numpy repeats a bias in less time than torch
-        sums[:] = sum(tensors[f"bias_{side}"].numpy() for side in operands) if "bias_ih" in tensors else 0
+        sums[:] = sum(tensors[f"bias_{side}"].numpy() for side in operands if f"bias_{side}" in tensors)
         products = torch.from_numpy(sums)
         for side, values in operands.items():
             products.addmm_(values.reshape(batch * steps, -1), tensors[f"weight_{side}"].t())
-        return sums.reshape(batch, steps, len(self._cell.gates), -1)
+        return sums.reshape(batch, steps, -1, self._weights.hidden_size)

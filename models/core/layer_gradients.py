@@ -154,8 +154,14 @@ class LayerGradients:
             case "weight_hh" if not self.layer.weights.reset_after:
                 reset = torch.tensor(self.layer.reset_gate) * run.hidden_prev  # the candidate's input
                 return self._products[1], torch.stack([run.hidden_prev, run.hidden_prev, reset], dim=2)
+            case "weight_hh" if self.layer.cell_equations.multiplicative:
+                return self._products[1], torch.tensor(self.layer["intermediate"])[:, :, None]
             case "weight_hh":
                 return self._before_norm(1), run.hidden_prev[:, :, None]
+            case "weight_mx" if self.layer.cell_equations.multiplicative:
+                return self._by_factor("x"), run.input[:, :, None]
+            case "weight_mh" if self.layer.cell_equations.multiplicative:
+                return self._by_factor("h"), run.hidden_prev[:, :, None]
             case "bias_ih":
                 return self._before_norm(0), None
             case "bias_hh":
@@ -187,6 +193,11 @@ class LayerGradients:
         else:
             by_output = self._products[part == "hh"]
         return by_output * norm.centred.view_as(by_output) if name == "gain" else by_output
+
+    def _by_factor(self, side: str) -> Tensor:
+        """Return dL by one factor of the intermediate state, ``"x"`` or ``"h"``, (B, T, 1, H)."""
+        by_intermediate = self._products[1].flatten(2) @ self.layer.weights.tensors["weight_hh"]
+        return (by_intermediate * torch.tensor(getattr(self._derivatives.intermediate, side)))[:, :, None]
 
     def _before_norm(self, side: int) -> Tensor:
         """Return dL by the products of the input weights (0) or of the recurrent ones (1) themselves, (B, T, G, H)."""
@@ -240,6 +251,7 @@ def backward_scan(
     sources = hidden.new_empty(steps if keep_sources else 0, batch, len(gates), size)
     products = hidden.new_empty(batch, len(gates), size)
     blocks, states = products.unbind(1), hidden.unbind(0)
+    factors = None if derivatives.intermediate is None else _time_first(derivatives.intermediate.h)
     cells: CellBackward | None = None
     if output_gradients.cell is not None:
         assert derivatives.cell_to_hidden is not None and carry is not None
@@ -262,7 +274,9 @@ def backward_scan(
             torch.mul(source, by_gate[gate][t], out=blocks[gate])
             if keep_sources:
                 sources[t, :, gate] = source
-        if norms is not None:
+        if factors is not None:
+            back = (products.flatten(1) @ recurrent * factors[t]) @ weights.tensors["weight_mh"]
+        elif norms is not None:
             back = norms.recurrent[:, t].back(products.flatten(1)) @ recurrent
         elif resets is None:
             back = products.flatten(1) @ recurrent

@@ -105,6 +105,11 @@ class LayerRun:
         return self._attribute("preactivation")
 
     @property
+    def intermediate(self) -> np.ndarray:
+        """Intermediate state m_t of a multiplicative LSTM, (B, T, H)."""
+        return self._attribute("intermediate")
+
+    @property
     def cell(self) -> np.ndarray:
         """Cell state c_t of an LSTM, (B, T, H)."""
         return self._attribute("cell")
@@ -202,6 +207,10 @@ class LayerRun:
     def recurrent_product(self, gate: str) -> np.ndarray:
         """Return one gate's recurrent product ``W_h? h_{t-1} + b_h?``, (B, T, H)."""
         return read_only(self._steps.h(gate))
+
+    def intermediate_factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the factors of a multiplicative LSTM's intermediate state, ``W_mx x_t`` and ``W_mh h_{t-1}``, (B, T, H)."""
+        return read_only(self._steps.x("intermediate")), read_only(self._steps.h("intermediate"))
 
     def gate_preactivation(self, gate: str) -> np.ndarray:
         """Return one gate's preactivation, not clipped, (B, T, H)."""

@@ -37,6 +37,19 @@ class GateDerivative:
 
 
 @dataclass(frozen=True, eq=False)
+class IntermediateDerivative:
+    """The derivatives of an intermediate state by its two factors, (B, T, H) each.
+
+    Attributes:
+        x: by ``W_mx x_t``: the other factor, ``W_mh h_{t-1}``.
+        h: by ``W_mh h_{t-1}``: ``W_mx x_t``.
+    """
+
+    x: np.ndarray
+    h: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class LocalDerivatives:
     """The local derivatives of all steps of a layer, by position, (B, T, H) each.
 
@@ -48,6 +61,8 @@ class LocalDerivatives:
         reset: of the reset state by h_{t-1}, in a GRU that resets before the product; None in the others.
         norms: the layer norms between these factors: of the products, which the gates' derivatives come after, and of the
             cell, whose derivatives are then those of the sum before its norm; None without.
+        intermediate: of a multiplicative LSTM's intermediate state, which the gates' derivatives by h are then followed by;
+            None without.
     """
 
     gates: dict[str, GateDerivative]
@@ -56,6 +71,7 @@ class LocalDerivatives:
     cell_to_hidden: np.ndarray | None = None
     reset: np.ndarray | None = None
     norms: LayerNorms | None = None
+    intermediate: IntermediateDerivative | None = None
 
 
 def local_derivatives(layer: LayerRun) -> LocalDerivatives:
@@ -71,6 +87,11 @@ def local_derivatives(layer: LayerRun) -> LocalDerivatives:
     derivatives = replace(derivatives, kept=None if cell.cell_norm else derivatives.carry)
     if cell.norm is not None:
         derivatives = replace(derivatives, norms=layer_norms(layer))
+    if cell.multiplicative:
+        clamped = layer.recording.clamped.get("intermediate")
+        free = True if clamped is None else ~clamped.numpy()
+        of_input, of_hidden = layer.intermediate_factors()
+        derivatives = replace(derivatives, intermediate=IntermediateDerivative(x=of_hidden * free, h=of_input * free))
     return _with_peepholes(layer, derivatives) if cell.peepholes else derivatives
 
 

@@ -28,14 +28,15 @@ class StepwiseLayer:
         cell: the equations.
         weights: by PyTorch's names without the layer's suffix.
         input_products: for each of T steps, (B, G H).
+        input_factors: of a multiplicative LSTM's intermediate state, for each step, (B, H).
         peepholes: (H) by gate; none without peepholes.
     """
 
     def __init__(self, cell: Cell, weights: Mapping[str, Tensor], x: Tensor) -> None:
         """Store weights by PyTorch's names without the layer's suffix; compute the products of the input (B, T, D)."""
         self.cell, self.weights = cell, weights
-        # a GRU's candidate needs the two products separately, and so do layer norms
-        self.separate = cell.kind == "GRU" or cell.norm is not None
+        # a GRU's candidate needs the two products separately, and so do layer norms and the gates of a multiplicative LSTM
+        self.separate = cell.kind == "GRU" or cell.norm is not None or cell.multiplicative
         self.bias = weights.get("bias_hh")
         products = linear(x, weights["weight_ih"], weights.get("bias_ih"))
         if cell.norm is not None:
@@ -45,6 +46,7 @@ class StepwiseLayer:
         self.input_products = products.unbind(1)
         self.columns = weights["weight_hh"].T.contiguous()
         self.peepholes = peephole_weights(cell, weights)
+        self.input_factors = linear(x, weights["weight_mx"]).unbind(1) if cell.multiplicative else ()
 
     def split(self, products: Tensor) -> dict[str, Tensor]:
         """Return (B, G H) by gate."""
@@ -66,22 +68,29 @@ class StepEvaluation:
         for name, values in states.items():
             setattr(self, f"{name}_prev", values)
         self.hidden_prev: Tensor
+        self._t = t
+        self._operand: Tensor | None = None
         if layer.separate:
-            self._x, self._h = layer.split(input_product), layer.split(layer.recurrent(self.hidden_prev))
+            self._x = layer.split(input_product)
         else:
             self._a = layer.split(torch.addmm(input_product, self.hidden_prev, layer.columns))
 
     def a(self, gate: str) -> Tensor:
         """Return ``x(gate) + h(gate)``."""
-        return self._x[gate] + self._h[gate] if self._layer.separate else self._a[gate]
+        return self._x[gate] + self.h(gate) if self._layer.separate else self._a[gate]
 
     def x(self, gate: str) -> Tensor:
-        """Return ``W_i? x_t + b_i?``."""
-        return self._x[gate]
+        """Return ``W_i? x_t + b_i?``, or ``W_mx x_t``."""
+        return self._layer.input_factors[self._t] if gate == "intermediate" else self._x[gate]
 
     def h(self, gate: str, of: Tensor | None = None) -> Tensor:
-        """Return ``W_h? h_{t-1} + b_h?``, with ``of`` instead of h_{t-1} if it is given."""
-        return self._h[gate] if of is None else self._layer.split(self._layer.recurrent(of))[gate]
+        """Return ``W_h? h_{t-1} + b_h?``, with ``of`` instead of h_{t-1} if it is given, or ``W_mh h_{t-1}``."""
+        if gate == "intermediate":
+            return linear(self.hidden_prev, self._layer.weights["weight_mh"])
+        of = self.hidden_prev if of is None else of
+        if self._operand is not of:  # one product for all gates
+            self._operand, self._products = of, self._layer.split(self._layer.recurrent(of))
+        return self._products[gate]
 
     def peephole(self, gate: str, c: Tensor) -> Tensor:
         """Return ``w_c? c``."""

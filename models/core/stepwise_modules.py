@@ -1,5 +1,5 @@
 """torch's recurrent modules for cells that its kernels do not run: other activations, peepholes, clipped preactivations,
-layer norm, a GRU that resets before its product.
+layer norm, a GRU that resets before its product, a multiplicative LSTM.
 
     net = StepwiseLSTM(3, 5, batch_first=True, recurrent_activation="hard_sigmoid")
 
@@ -109,7 +109,7 @@ class StepwiseKernel:
 def name_weights(weights: Sequence[Tensor], biases: bool, options: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return one layer's weights, in the order of torch's kernels, by name; ``options`` are those of its cell."""
     names = [name for name in KERNEL_NAMES if biases or not name.startswith("bias")]
-    if "peepholes" not in options and "norm" not in options:
+    if not options.keys() & {"peepholes", "norm", "multiplicative"}:
         return dict(zip(names, weights, strict=False))
     further = cell_of("LSTM", **options).further_weights
     if len(weights) < len(names) + len(further):
@@ -166,7 +166,7 @@ class StepwiseRNN(StepwiseModule, nn.RNN):
 
 
 class StepwiseLSTM(StepwiseModule, nn.LSTM):
-    """An ``nn.LSTM`` with any activations, peepholes, layer norm and a coupled forget gate."""
+    """An ``nn.LSTM`` with any activations, peepholes, layer norm and a coupled forget gate; or a multiplicative one."""
 
     def __init__(
         self,
@@ -178,6 +178,7 @@ class StepwiseLSTM(StepwiseModule, nn.LSTM):
         norm: float | None = None,
         cell_norm: bool = False,
         coupled: bool = False,
+        multiplicative: bool = False,
         **shape: Any,
     ) -> None:
         """Accept the arguments of ``nn.LSTM``, and the options of ``LayerWeights``."""
@@ -185,9 +186,9 @@ class StepwiseLSTM(StepwiseModule, nn.LSTM):
         options: dict[str, Any] = {"activation": activation, "recurrent_activation": recurrent_activation}
         options |= {"peepholes": True} if peepholes else {}
         options |= {} if norm is None else {"norm": norm, "cell_norm": cell_norm}
-        options |= {"coupled": True} if coupled else {}
+        options |= ({"coupled": True} if coupled else {}) | ({"multiplicative": True} if multiplicative else {})
         self.kernel = StepwiseKernel("LSTM", options | _clip_option(clip))
-        if peepholes or norm is not None:
+        if peepholes or norm is not None or multiplicative:
             self._add_weights(lstm(**self.kernel.options))
 
     def _add_weights(self, cell: Cell) -> None:
@@ -195,8 +196,10 @@ class StepwiseLSTM(StepwiseModule, nn.LSTM):
         for names in self._all_weights:
             for own in cell.further_weights:
                 name = names[0].replace("weight_ih", own)
+                like = {"weight_mx": names[0], "weight_mh": names[1]}.get(own)
+                columns = () if like is None else (getattr(self, like).shape[1],)
                 rows = len(cell.row_gates(own)) * self.hidden_size
-                setattr(self, name, nn.Parameter(getattr(self, names[0]).new_empty(rows)))
+                setattr(self, name, nn.Parameter(getattr(self, names[0]).new_empty(rows, *columns)))
                 names.append(name)
         self._flat_weights_names = [name for names in self._all_weights for name in names]
         self._init_flat_weights()

@@ -178,6 +178,7 @@ class Trace(NotebookHtml):
                     "norm": weights.norm,
                     "cell_norm": weights.cell_norm,
                     "coupled": weights.coupled,
+                    "multiplicative": weights.multiplicative,
                     "reverse": layer.reverse,
                 }
             )
@@ -295,6 +296,7 @@ def _load_layer(entry: dict[str, Any], own: dict[str, np.ndarray], below: Mappin
         norm=entry.get("norm"),
         cell_norm=entry.get("cell_norm", False),
         coupled=entry.get("coupled", False),
+        multiplicative=entry.get("multiplicative", False),
     )
     batch, steps, _ = own["input"].shape
     states = ("cell_prev", "initial_cell") if weights.kind == "LSTM" else ()
@@ -320,7 +322,9 @@ def _load_layer(entry: dict[str, Any], own: dict[str, np.ndarray], below: Mappin
         hidden=tensors["hidden"],
         hidden_prev=tensors["hidden_prev"],
         initial_cell=tensors["initial_cell"] if states else None,
-        recorded={key: tensors[key] for key in (*weights.cell.gates, "cell", "cell_prev") if key in tensors},
+        recorded={
+            key: tensors[key] for key in (*weights.cell.quantities, "cell_prev") if key in tensors and key != "hidden"
+        },
         lengths=None if (lengths == steps).all() else lengths,
         dropout=tensors.get("dropout"),
         output_gradients=OutputGradients.from_tensors(tensors) if "hidden_arrived" in tensors else None,

@@ -54,6 +54,10 @@ class LayerWeights:
         norm: the epsilon of the layer norms, or None.
         cell_norm: whether the cell state is normalized.
         coupled: whether an LSTM's forget gate is 1 - i, so that its rows of the weights are not used.
+        weight_mx: (H, D), the input's factor of a multiplicative LSTM's intermediate state, which ``weight_hh`` multiplies
+            instead of the hidden state; or None.
+        weight_mh: (H, H), the hidden state's factor of it, or None.
+        multiplicative: whether there are ``weight_mx`` and ``weight_mh``.
     """
 
     kind: Kind
@@ -78,6 +82,9 @@ class LayerWeights:
     norm: float | None = None
     cell_norm: bool = False
     coupled: bool = False
+    weight_mx: np.ndarray | None = None
+    weight_mh: np.ndarray | None = None
+    multiplicative: bool = False
 
     def __post_init__(self) -> None:
         """Copy arrays that are still writable; check that the shapes fit each other."""
@@ -100,7 +107,10 @@ class LayerWeights:
             "bias_ih": (rows,),
             "bias_hh": (rows,),
             "weight_hr": (outputs, units),
-        } | {name: (len(self.cell.row_gates(name)) * units,) for name in self.cell.further_weights}
+        } | {
+            name: (len(self.cell.row_gates(name)) * units, *_columns(name, self.input_size, outputs))
+            for name in self.cell.further_weights
+        }
         if self.norm is not None and not (isinstance(self.norm, float) and self.norm > 0):
             raise ValueError("The epsilon of a layer norm is a float above 0.")
         for name in WEIGHT_NAMES[len(KERNEL_NAMES) :]:
@@ -126,7 +136,7 @@ class LayerWeights:
         return _options(self.kind, *self._option_values)
 
     @property
-    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool, float | None, bool, bool]:
+    def _option_values(self) -> tuple[str, bool, str, str, float | None, bool, float | None, bool, bool, bool]:
         return (
             self.nonlinearity,
             self.reset_after,
@@ -137,6 +147,7 @@ class LayerWeights:
             self.norm,
             self.cell_norm,
             self.coupled,
+            self.multiplicative,
         )
 
     @cached_property
@@ -189,6 +200,11 @@ class LayerWeights:
         return module
 
 
+def _columns(name: str, inputs: int, outputs: int) -> tuple[int, ...]:
+    """Return the columns of one of a cell's further weights; () of a vector."""
+    return {"weight_mx": (inputs,), "weight_mh": (outputs,)}.get(name, ())
+
+
 def _options(
     kind: str,
     nonlinearity: str,
@@ -200,13 +216,14 @@ def _options(
     norm: float | None,
     cell_norm: bool,
     coupled: bool,
+    multiplicative: bool,
 ) -> dict[str, Any]:
     rare = {} if clip is None else {"clip": clip}
     if kind == "LSTM":
         rare |= ({"peepholes": True} if peepholes else {}) | (
             {} if norm is None else {"norm": norm, "cell_norm": cell_norm}
         )
-        rare |= {"coupled": True} if coupled else {}
+        rare |= ({"coupled": True} if coupled else {}) | ({"multiplicative": True} if multiplicative else {})
     if kind == "RNN":
         return {"nonlinearity": nonlinearity} | rare
     through = {"activation": activation, "recurrent_activation": recurrent_activation}

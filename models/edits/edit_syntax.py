@@ -37,7 +37,8 @@ from models.edits import edit as kinds
 from models.edits.edit import Edit, Edits, Entry
 
 QUANTITIES = (
-    "input_gate", "forget_gate", "candidate", "output_gate", "reset_gate", "update_gate", "preactivation", "cell", "hidden",
+    "input_gate", "forget_gate", "candidate", "output_gate", "reset_gate", "update_gate", "preactivation", "intermediate",
+    "cell", "hidden",
 )  # fmt: skip
 TOKEN_SIGNS = {"replace": "=", "insert": "+=", "delete": "-"}
 MAX_MATRIX_VALUES = 2**24

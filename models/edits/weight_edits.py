@@ -89,10 +89,11 @@ def parameters_of(module: nn.Module) -> Parameters:
                 kind, options = cell_kind_of(part)
                 cells[layer] = cell_of(kind, f"{layer}.weight_hr" in arrays, **options)
                 width = arrays[f"{layer}.weight_hh"].shape[1]
-                own_consumers = [(f"{layer}.weight_hh", 0)]
+                own_consumers = [(f"{layer}.{cells[layer].hidden_weight}", 0)]
                 if level + 1 < levels:
-                    above = (f"{before}l{level + 1}{end}.weight_ih" for end in ("", "_reverse")[:directions])
-                    own_consumers += [(name, direction * width) for name in above]
+                    above = (f"{before}l{level + 1}{end}." for end in ("", "_reverse")[:directions])
+                    inputs = ("weight_ih", "weight_mx") if cells[layer].multiplicative else ("weight_ih",)
+                    own_consumers += [(name + own_input, direction * width) for name in above for own_input in inputs]
                 else:
                     after = parts[[each for _, each in parts].index(part) + 1 :]
                     fits = (
@@ -131,7 +132,7 @@ def edited_layers(layers: Mapping[str, LayerWeights], edits: Iterable[WeightEdit
     """
     arrays = {f"{name}.{kind}": each for name, layer in layers.items() for kind, each in layer.tensors.items()}
     cells = {name: layer.cell for name, layer in layers.items()}
-    consumers = {name: ((f"{name}.weight_hh", 0),) for name in layers}
+    consumers = {name: ((f"{name}.{cells[name].hidden_weight}", 0),) for name in layers}
     changed = apply_weight_edits(Parameters(arrays, cells, consumers, {name: name for name in arrays}), edits)
     result = {}
     for name, layer in layers.items():

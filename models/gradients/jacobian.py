@@ -128,6 +128,9 @@ def jacobian_norm_bounds(layer: LayerTrace) -> np.ndarray:
         gate: _max_over_units(slope.h) * _norm(weights.rows("weight_hh", gate))
         for gate, slope in derivatives.gates.items()
     }
+    if derivatives.intermediate is not None:
+        factor = _max_over_units(derivatives.intermediate.h) * _norm(weights.tensors["weight_mh"].numpy())
+        through = {gate: bound * factor for gate, bound in through.items()}
     norms = derivatives.norms
     if norms is not None:  # of the products of all gates together
         whole = norms.recurrent.bound().numpy() * _norm(weights.weight_hh)

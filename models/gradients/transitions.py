@@ -99,11 +99,27 @@ class Transitions:
         result = self._buffer[:numbers].view(len(factors), units, count, columns)
         for half, (gates, part) in zip(result, factors, strict=True):
             torch.bmm(part, self._blocks[:, gates], out=half)
+        if self._derivatives.intermediate is not None:
+            return self._through_intermediate(result, factors, steps).flatten(0, 1)
         if self._derivatives.reset is not None:
             result[0] += self._through_reset(steps)
         if self._side == "hh" and self._derivatives.carry is not None and self._derivatives.cell_to_hidden is None:
             result[0].diagonal(dim1=0, dim2=2).add_(torch.tensor(self._derivatives.carry[self._sequence, steps]))
         return result.view(-1, count, columns)
+
+    def _through_intermediate(self, through: Tensor, factors: list[tuple[slice, Tensor]], steps: slice) -> Tensor:
+        """Return the matrices of a multiplicative LSTM from those through its gates, (2, H, S, P or D).
+
+        ``through`` leads to its intermediate state (side "hh"), or to the input without the path through that state.
+        """
+        own = self._derivatives.intermediate
+        assert own is not None
+        if self._side == "hh":
+            return (through * torch.tensor(own.h[self._sequence, steps])) @ self._weights.tensors["weight_mh"]
+        recurrent = _blocks(self._weights, "hh").transpose(0, 1)
+        by_intermediate = torch.stack([torch.bmm(part, recurrent[:, gates]) for gates, part in factors])
+        by_factor = by_intermediate * torch.tensor(own.x[self._sequence, steps])
+        return through + by_factor @ self._weights.tensors["weight_mx"]
 
     def carry(self, steps: slice) -> Tensor:
         """Return the matrices to an LSTM's c_{t-1}, through the cell alone, (2 H, S, H): the rows of dh, then those of dc."""

@@ -35,6 +35,10 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
     rows = w["weight_ih"].shape[0]
     zeros = x.new_zeros(rows)
     from_x = x @ w["weight_ih"].T + w.get("bias_ih", zeros)
+    further = {}
+    if options.get("multiplicative"):  # Krause et al. 2016: the gates depend on m_t instead of h_{t-1}
+        h = (x @ w["weight_mx"].T) * (h @ w["weight_mh"].T)
+        further = {"intermediate": h}
     from_h = h @ w["weight_hh"].T + w.get("bias_hh", zeros)
 
     def norm(part: str, v: Tensor) -> Tensor:
@@ -53,7 +57,7 @@ def step(kind: str, w: dict[str, Tensor], x: Tensor, state: tuple[Tensor, ...], 
         h = o * act(c)
         if "weight_hr" in w:
             h = h @ w["weight_hr"].T
-        return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
+        return further | {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o, "cell": c, "hidden": h}
     if kind == "GRU":
         (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
         r, z = gate(bound(xr + hr)), gate(bound(xz + hz))
@@ -82,7 +86,7 @@ def layer(
 def weights_of(module: torch.nn.Module, suffix: str) -> dict[str, Tensor]:
     """Return the weights of one layer in one direction (``suffix``: ``"_l0_reverse"`` or, of a Cell, ""), by plain name."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_ch")
-    names += ("gain_ih", "shift_ih", "gain_hh", "shift_hh", "gain_c", "shift_c")
+    names += ("gain_ih", "shift_ih", "gain_hh", "shift_hh", "gain_c", "shift_c", "weight_mx", "weight_mh")
     found = {name: getattr(module, name + suffix, None) for name in names}
     return {name: values.detach().clone() for name, values in found.items() if isinstance(values, Tensor)}
 

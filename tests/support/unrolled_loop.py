@@ -65,7 +65,10 @@ def step(
     )
     clip = options.get("clip", torch.inf)
     from_x = x @ parameter("weight_ih").T + parameter("bias_ih")
-    from_h = h @ parameter("weight_hh").T + parameter("bias_hh")
+    given = h
+    if options.get("multiplicative"):
+        given = (x @ parameter("weight_mx").T) * (h @ parameter("weight_mh").T)
+    from_h = given @ parameter("weight_hh").T + parameter("bias_hh")
 
     def norm(which: str, v: Tensor) -> Tensor:
         return layer_norm(v, v.shape[-1:], parameter(f"gain_{which}"), parameter(f"shift_{which}"), options["norm"])

@@ -28,6 +28,7 @@ CELLS = {
     "LSTM with peepholes": lstm(peepholes=True, clip=0.5),
     "LSTM with layer norm": lstm(norm=1e-5, cell_norm=True),
     "LSTM coupled": lstm(coupled=True),
+    "LSTM multiplicative": lstm(multiplicative=True),
 }
 OPTIONS: dict[str, dict[str, object]] = {
     "LSTM": {"activation": "tanh", "recurrent_activation": "sigmoid"},
@@ -40,6 +41,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "LSTM with peepholes": {"activation": "tanh", "recurrent_activation": "sigmoid", "peepholes": True, "clip": 0.5},
     "LSTM with layer norm": {"activation": "tanh", "recurrent_activation": "sigmoid", "norm": 1e-5, "cell_norm": True},
     "LSTM coupled": {"activation": "tanh", "recurrent_activation": "sigmoid", "coupled": True},
+    "LSTM multiplicative": {"activation": "tanh", "recurrent_activation": "sigmoid", "multiplicative": True},
 }
 MODULES = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
@@ -77,6 +79,8 @@ def test_every_quantity_has_an_equation_in_every_form_that_is_xml(cell: Cell) ->
         ("LSTM with peepholes", "output_gate", "ot=σ(clip(Wioxt+bio+Whoht−1+bho+wco⊙ct,−0.5,0.5))"),
         ("LSTM with layer norm", "forget_gate", "ft=σ(LNif(Wifxt+bif)+LNhf(Whfht−1+bhf))"),
         ("LSTM coupled", "forget_gate", "ft=1−it"),
+        ("LSTM multiplicative", "intermediate", "mt=(Wmxxt)⊙(Wmhht−1)"),
+        ("LSTM multiplicative", "candidate", "gt=tanh(Wigxt+big+Whgmt+bhg)"),
         ("LSTM with layer norm", "cell", "ct=LNc(ft⊙ct−1+it⊙gt)"),
         ("LSTM", "hidden", "ht=ot⊙tanh(ct)"),
         ("LSTM projected", "hidden", "ht=Whr(ot⊙tanh(ct))"),
@@ -112,6 +116,9 @@ def test_shapes_are_those_of_the_module() -> None:
                 size = tuple(int(n) for n in shape.split("×"))
                 if name == "LSTM projected" and symbol == "Whr":
                     assert size == tuple(module.weight_hr_l0.shape)
+                elif symbol in ("Wmx", "Wmh"):
+                    own = recurrent_module("LSTM", D, H, OPTIONS[name])
+                    assert size == tuple(getattr(own, f"weight_m{symbol[2]}_l0").shape)
                 elif symbol.startswith("W"):
                     rows, columns = (module.weight_ih_l0 if symbol[1] == "i" else module.weight_hh_l0).shape
                     assert size == (rows // len(cell.gates), columns), (name, quantity, symbol)
@@ -127,6 +134,7 @@ def test_numbers_have_the_slots_that_the_browser_fills(cell: Cell) -> None:
     """The browser has each gate and state, the states before, and both parts of each gate's sum (unit.js)."""
     parts = {f"{gate}.{part}" for gate in cell.summed_gates for part in ("x", "h")}
     parts |= {f"{gate}.c" for gate in cell.peepholes}
+    parts |= {"intermediate.x", "intermediate.h"} if cell.multiplicative else set()
     parts |= {f"cell.{each}" for each in ("mean", "deviation", "gain", "shift") if cell.cell_norm}
     known = {*cell.quantities, *(f"{state}_prev" for state in cell.states), *parts}
     drawn = lines(cell)
@@ -176,6 +184,7 @@ def test_what_everybody_knows_is_not_explained() -> None:
         "GRU linear",
         "LSTM with peepholes",
         "LSTM coupled",
+        "LSTM multiplicative",
     ],
 )
 def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
@@ -187,9 +196,14 @@ def test_the_numbers_when_filled_are_a_true_equation(name: str) -> None:
     with torch.no_grad():
         state = (h[None], c[None]) if cell.kind == "LSTM" else h[None]
         after = module(x[None], state)[1]
+        values = {"hidden_prev": h.numpy(), "cell_prev": c.numpy()}
+        given = h
+        if cell.multiplicative:
+            factors = module.weight_mx_l0 @ x, module.weight_mh_l0 @ h
+            values |= {f"intermediate.{side}": factor.numpy() for side, factor in zip("xh", factors, strict=True)}
+            given = factors[0] * factors[1]
         by_x = (module.weight_ih_l0 @ x + module.bias_ih_l0).view(-1, H).numpy()
-        by_h = (module.weight_hh_l0 @ h + module.bias_hh_l0).view(-1, H).numpy()
-    values = {"hidden_prev": h.numpy(), "cell_prev": c.numpy()}
+        by_h = (module.weight_hh_l0 @ given + module.bias_hh_l0).view(-1, H).numpy()
     for k, gate in enumerate(cell.gates):
         values |= {f"{gate}.x": by_x[k], f"{gate}.h": by_h[k]}
     for gate in cell.peepholes:

@@ -43,14 +43,15 @@ def pack(
         view_id: the browser's store for it, such as "step".
         layer: the layer's name, such as "rnn.l0".
         kind: "LSTM", "GRU" or "RNN".
-        gates: name -> (T, H), in weight-row order; None if its numbers are sent apart (``excerpt``).
+        gates: name -> (T, H), in the order in which they are listed; None if its numbers are sent apart (``excerpt``).
         states: name -> (T, H) or None; "hidden" may be (T, P) in a projected LSTM.
         tokens: T strings as they are displayed.
         arrays: other arrays that the components use, by name; None is left out. "input" (T, D); "hidden_before" (P),
             "cell_before" (H): the states before the first step, or, if a step did not start from the result of the
             previous one, "hidden_prev" (T, P), "cell_prev" (T, H); "weight_ih" (R, G, D), "weight_hh" (R, G, P),
             "bias_ih", "bias_hh" (R, G), "weight_ch" (R, gates with a peephole), and of layer norms "gain_ih", "shift_ih",
-            "gain_hh", "shift_hh" (R, G), "gain_c", "shift_c" (R, 1): the weight rows of the listed units; "norm_ih",
+            "gain_hh", "shift_hh" (R, G), "gain_c", "shift_c" (R, 1), and of an intermediate state "weight_mx" (R, 1, D),
+            "weight_mh" (R, 1, P): the weight rows of the listed units; "norm_ih",
             "norm_hh", "norm_c" (T, 2): the mean and the deviation of what each layer norm is applied to; for
             networks of symbols "top_token", "top_probability" (T, K), "next_token" (T,), -1 for none, "next_probability"
             (T,), "surprise" (T,) in bits, NaN for none; for taggers "top_token", "top_probability" (T, K) of classes; for

@@ -7,7 +7,8 @@ or "activation", which is followed by the activation's name.
 
 The values are the gates and states at a step, ``hidden_prev`` and ``cell_prev``, and of each gate its input part,
 ``forget_gate.x`` (``W_if x_t + b_if``), its recurrent part, ``forget_gate.h``, and if it has a peephole, ``forget_gate.c``.
-Of a normalized cell state there are ``cell.mean`` and ``cell.deviation`` over the units, ``cell.gain`` and ``cell.shift``.
+An intermediate state's factors are ``intermediate.x`` and ``intermediate.h``. Of a normalized cell state there are
+``cell.mean`` and ``cell.deviation`` over the units, ``cell.gain`` and ``cell.shift``.
 
     >>> cell_description(cell_of("LSTM"))["equations"]["cell"]
     ['+', ['*', 'forget_gate', 'cell_prev'], ['*', 'input_gate', 'candidate']]
@@ -24,6 +25,7 @@ import torch
 
 from models.core.activations import Activation
 from models.core.cells import Cell, Kind, cell_of, clipped
+from models.core.custom_cell import CellFormulas
 from viz.formulas import quantity_letter
 
 Tree = float | str | list[Any]
@@ -156,6 +158,7 @@ def cell_description(cell: Cell) -> dict[str, Any]:
         "carry": the gated "state", the "gate" that multiplies it, and the trees of the two terms of its sum, "kept" and
             "added"; None where the cell has none. A normalized cell state is not that sum.
         "peepholes": the gates whose peepholes are among the weights, in their order.
+        "rows": the gates in the order of the weights' rows.
     """
     s = SlotNamespace()
     equations = {name: equation(s).tree for name, equation in cell.equations.items()}
@@ -184,7 +187,13 @@ def cell_description(cell: Cell) -> dict[str, Any]:
         "norm": {"products": cell.norm is not None, "cell": cell.cell_norm},
         "carry": carry,
         "peepholes": cell.peepholes,
+        "rows": cell.gates,
     }
+
+
+def gate_names(cell: Cell | CellFormulas) -> tuple[str, ...]:
+    """Return the quantities that are not states of the next step: the gates, and before them an intermediate state."""
+    return tuple(name for name in cell.quantities if name not in cell.states)
 
 
 def scale_options(cell: Cell) -> dict[str, Any]:
@@ -197,7 +206,7 @@ def scale_options(cell: Cell) -> dict[str, Any]:
         "default_quantity": the one that is chosen until the reader chooses another.
     """
     usual = cell_of(cell.kind) if cell.kind in get_args(Kind) else cell
-    bounded = [name for name in cell.quantities if usual.ranges[name] and name not in usual.zero_one_gates]
+    bounded = [name for name in cell.quantities if usual.ranges.get(name) and name not in usual.zero_one_gates]
     default = "forget_gate" if "forget_gate" in cell.gates else cell.gates[0]
     return {"zero_one_gates": cell.zero_one_gates, "bounded": bounded, "default_quantity": default}
 

@@ -18,7 +18,7 @@ from models.networks.forward_run import (
 )
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import finite_list, pack, pack_nearby
-from viz.payloads.cell_description import cell_description
+from viz.payloads.cell_description import cell_description, gate_names
 from viz.payloads.custom_description import custom_description, quantity_options
 from viz.payloads.excerpt import (
     MAX_NEARBY,
@@ -133,7 +133,7 @@ def _pack(
         view_id,
         layer=layer.name,
         kind=layer.kind,
-        gates={gate: numbers[gate] for gate in cell.gates},
+        gates={gate: numbers[gate] for gate in gate_names(cell)},
         states={state: numbers[state] for state in cell.states},
         tokens=labels,
         arrays=arrays

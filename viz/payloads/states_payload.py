@@ -11,6 +11,7 @@ from models.core.trace import LayerTrace
 from models.networks.forward_run import ForwardRun
 from viz.edit_text import fixed_spans
 from viz.payloads.binary_payload import pack
+from viz.payloads.cell_description import gate_names
 from viz.payloads.custom_description import quantity_options
 from viz.payloads.excerpt import Excerpt, fits_whole, states_bytes
 from viz.payloads.heatmap_image import HeatmapImage, excerpt_parts
@@ -47,7 +48,7 @@ def _pack(
         view_id,
         layer=layer.name,
         kind=layer.kind,
-        gates={gate: numbers[gate] for gate in cell.gates},
+        gates={gate: numbers[gate] for gate in gate_names(cell)},
         states={state: numbers[state] for state in cell.states},
         tokens=labels,
         options={"reverse": layer.reverse, **quantity_options(cell), "fixed": fixed_spans(run, layer.name)},

@@ -104,7 +104,7 @@ def _units_without_outgoing(weights: LayerWeights, consumers: Sequence[np.ndarra
     elif consumers is None:
         return ()
     else:
-        outgoing = [weights.weight_hh, *consumers]
+        outgoing = [weights.arrays()[weights.cell.hidden_weight], *consumers]
     strongest = np.stack([_strongest(matrix, 0) for matrix in outgoing]).max(axis=0)
     return tuple(map(int, np.flatnonzero(strongest <= NEGLIGIBLE_RATIO * float(np.median(strongest)))))
 
@@ -155,10 +155,11 @@ def _stuck_gates(weights: LayerWeights, max_input: float) -> dict[str, tuple[int
     """Return gates whose bias outweighs every possible input, by gate; only for states bounded by -1 and 1.
 
     A gate with a peephole depends on a state without a bound, and one with a smaller clip is never saturated. Of a layer with
-    layer norm none are returned: the biases come before the norm.
+    layer norm none are returned: the biases come before the norm. Nor of a multiplicative LSTM: its intermediate state is
+    unbounded.
     """
     cell = weights.cell
-    if weights.bias_ih is None or cell.norm is not None or cell.ranges["hidden"] != (-1.0, 1.0):
+    if weights.bias_ih is None or cell.norm is not None or cell.multiplicative or cell.ranges["hidden"] != (-1.0, 1.0):
         return {}
     if cell.clip is not None and cell.clip < STUCK_PREACTIVATION:
         return {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 from models.checkpoints.parsing.errors import CheckpointError
-from models.core.cells import Kind
+from models.core.cells import MULTIPLICATIVE_NAMES, Kind
 from models.core.weights import LayerWeights
 
 
@@ -42,5 +42,5 @@ def reorder_gates(found: FoundLayer, blocks: list[int]) -> dict[str, StoredTenso
 
         return replace(stored, read=read)
 
-    without_blocks = ("weight_hr", "weight_ch", "gain_c", "shift_c")
+    without_blocks = ("weight_hr", "weight_ch", "gain_c", "shift_c", *MULTIPLICATIVE_NAMES)
     return {part: stored if part in without_blocks else reader(stored) for part, stored in found.parts.items()}

@@ -26,7 +26,7 @@ def with_stored_options(
         tensors: all of the file.
 
     Raises:
-        CheckpointError: a layer is stored as one with peepholes or layer norm, but these weights are not in the file.
+        CheckpointError: a layer is stored as one with peepholes, layer norm or an intermediate state, without their weights.
     """
     layers = {name: _with_options(name, layer, stored.get(name, {}), tensors) for name, layer in found.items()}
     backward = {name: f"{name}_reverse" for name in layers if stored.get(name, {}).get("reverse") is True}
@@ -46,6 +46,8 @@ def _with_options(
     if stored.get("coupled") is True and layer.kind == "LSTM":
         options["coupled"] = True
     layer = replace(layer, options={**layer.options, **options}, assumed=assumed)
+    if stored.get("multiplicative") is True and layer.kind == "LSTM" and "weight_mx" not in layer.parts:
+        raise CheckpointError("The tensors of {layer} do not fit together. Save the network again.", layer=name)
     further: dict[str, Any] = {"peepholes": True} if stored.get("peepholes") is True else {}
     if isinstance(stored.get("norm"), float) and stored["norm"] > 0:
         further |= {"norm": stored["norm"], "cell_norm": stored.get("cell_norm") is True}

@@ -101,6 +101,7 @@ class FoundLayer:
         assumed: the options that the file does not specify, such as ``("nonlinearity",)``.
         unexplained: the names of float tensors in the layer's own module that its equations do not have, such as a norm's.
             Where there are any, the layer's gates and states are not the network's own.
+        order: the gates in the order of their blocks in the file, where it is known to differ from PyTorch's.
     """
 
     kind: str
@@ -110,6 +111,7 @@ class FoundLayer:
     certainty: float = 1.0
     assumed: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -176,16 +176,16 @@ OTHERS = {
     },
     "multiplicative LSTM": lambda: {
         "layers.0.wx.weight": torch.randn(4 * E, 8), "layers.0.wh.weight": torch.randn(4 * E, E),
-        "layers.0.wh.bias": torch.randn(4 * E), "layers.0.wmx.weight": torch.randn(E, 8),
-        "layers.0.wmh.weight": torch.randn(E, E),
+        "layers.0.wh.bias": torch.randn(4 * E), "layers.0.wmx.weight": torch.randn(2 * E, 8),
+        "layers.0.wmh.weight": torch.randn(2 * E, E),
     },
     "multiplicative LSTM, of the library apex": lambda: {
-        "w_ih": torch.randn(4 * E, 8), "w_hh": torch.randn(4 * E, E), "w_mih": torch.randn(E, 8),
-        "w_mhh": torch.randn(E, E), "b_ih": torch.randn(4 * E), "b_hh": torch.randn(4 * E),
+        "w_ih": torch.randn(4 * E, 8), "w_hh": torch.randn(4 * E, 2 * E), "w_mih": torch.randn(2 * E, 8),
+        "w_mhh": torch.randn(2 * E, E), "b_ih": torch.randn(4 * E), "b_hh": torch.randn(4 * E),
     },
     "multiplicative LSTM, in torch's names": lambda: {
         "rnn.weight_ih_l0": torch.randn(4 * E, 8), "rnn.weight_hh_l0": torch.randn(4 * E, E),
-        "rnn.weight_mih_l0": torch.randn(E, 8), "rnn.weight_mhh_l0": torch.randn(E, E),
+        "rnn.weight_mih_l0": torch.randn(E, 8), "rnn.weight_mhh_l0": torch.randn(E, 2 * E),
     },
     "": lambda: each_twice("mix.{}.", fc1_w=(4 * E, E), fc1_b=(4 * E,), fc2_w=(E, 4 * E), fc2_b=(E,)),
 }  # fmt: skip

@@ -20,6 +20,7 @@ OPTIONS = [
     {"kind": "LSTM", "peepholes": True, "clip": 0.5},
     {"kind": "LSTM", "norm": 1e-5, "cell_norm": True},
     {"kind": "LSTM", "coupled": True, "peepholes": True},
+    {"kind": "LSTM", "multiplicative": True, "clip": 0.7},
     {"kind": "LSTM", "norm": 1e-3, "cell_norm": False, "handed_on": 2, "peepholes": True},
     {"kind": "RNN", "clip": 0.5},
     {"kind": "GRU", "clip": 0.5},
@@ -37,6 +38,8 @@ def weights(kind="GRU", units=5, inputs=3, handed_on=None, bias=True, dtype=torc
         shapes |= {"bias_ih": (gates * units,), "bias_hh": (gates * units,)}
     if options.get("peepholes"):
         shapes["weight_ch"] = (3 * units,)
+    if options.get("multiplicative"):
+        shapes |= {"weight_mx": (units, inputs), "weight_mh": (units, units)}
     if options.get("norm"):
         shapes |= {f"{name}_{side}": (gates * units,) for side in ("ih", "hh") for name in ("gain", "shift")}
     if options.get("cell_norm"):
@@ -90,7 +93,8 @@ def test_what_a_slope_is_at_the_corners():
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_names_ranges_and_carry_fit_together(options):
     cell = weights(**options).cell
-    assert set(cell.gates) | set(cell.states) == set(cell.quantities) == set(cell.ranges)
+    own = {"intermediate"} if options.get("multiplicative") else set()
+    assert {*cell.gates, *cell.states, *own} == {*cell.quantities} == {*cell.ranges}
     assert set(cell.activations) == {*cell.gates, *(["cell"] if cell.kind == "LSTM" else [])}
     assert cell.quantities[-1] == "hidden"
     if cell.carry is not None:
@@ -118,10 +122,10 @@ def test_every_equation_gives_one_step_as_well(options):
         hidden_prev, cell_prev = hidden, held
 
         def x(self, gate):
-            return self.part("ih", gate, vector)
+            return own.tensors["weight_mx"] @ vector if gate == "intermediate" else self.part("ih", gate, vector)
 
         def h(self, gate, v=hidden):
-            return self.part("hh", gate, v)
+            return own.tensors["weight_mh"] @ v if gate == "intermediate" else self.part("hh", gate, v)
 
         def part(self, side, gate, v):
             products = own.tensors[f"weight_{side}"] @ v + own.tensors[f"bias_{side}"]

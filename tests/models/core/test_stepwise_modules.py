@@ -32,7 +32,7 @@ def own(module, **options):
     names = ("num_layers", "bias", "batch_first", "dropout", "bidirectional", *(["proj_size"] * (kind == "LSTM")))
     shape = {name: getattr(module, name) for name in names}
     made = STEPWISE[kind](module.input_size, module.hidden_size, dtype=module.weight_hh_l0.dtype, **shape, **options)
-    made.load_state_dict(module.state_dict(), strict=not options.keys() & {"peepholes", "norm"})
+    made.load_state_dict(module.state_dict(), strict=not options.keys() & {"peepholes", "norm", "multiplicative"})
     return made.train(module.training)
 
 
@@ -61,9 +61,19 @@ NAMES = st.sampled_from(sorted(ACTIVATIONS))
 
 @pytest.mark.slow
 @settings(max_examples=150)
-@given(cases(), NAMES, NAMES, st.booleans(), st.booleans(), st.booleans(), NORMS, st.none() | st.floats(0.1, 2))
+@given(
+    cases(),
+    NAMES,
+    NAMES,
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    NORMS,
+    st.none() | st.floats(0.1, 2),
+    st.booleans(),
+)
 def test_every_gate_and_state_of_any_cell(
-    case, activation, recurrent_activation, reset_after, peepholes, coupled, norms, clip
+    case, activation, recurrent_activation, reset_after, peepholes, coupled, norms, clip, multiplicative
 ):
     case = case | {"dtype": torch.float64, "train": False}
     module, args, sequences, states = build(case)
@@ -73,7 +83,11 @@ def test_every_gate_and_state_of_any_cell(
     elif case["kind"] == "GRU":
         options["reset_after"] = reset_after
     else:
-        options |= ({"peepholes": True} if peepholes else {}) | (norms or {}) | ({"coupled": True} if coupled else {})
+        options |= {"coupled": True} if coupled else {}
+        if multiplicative and not module.proj_size:
+            options["multiplicative"] = True
+        else:
+            options |= ({"peepholes": True} if peepholes else {}) | (norms or {})
     options |= {} if clip is None else {"clip": clip}
     module = own(module, **options)
     plain = flat(module(*args))
@@ -126,6 +140,7 @@ def test_torch_runs_what_it_can(kind):
         ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "clip": 0.5, "peepholes": True}),
         ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "norm": 1e-5, "cell_norm": True}),
         ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "coupled": True}),
+        ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid", "multiplicative": True}),
     ],
 )
 def test_weights_to_a_module_and_back(kind, options):

@@ -28,6 +28,10 @@ KINDS = {
         ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
     ),
     "coupled": (partial(StepwiseLSTM, coupled=True), ("input_gate", "forget_gate", "cell")),
+    "multiplicative": (
+        partial(StepwiseLSTM, multiplicative=True),
+        ("intermediate", "input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),
+    ),
     "normed": (
         partial(normed_lstm, norm=1e-5, cell_norm=True),
         ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden"),

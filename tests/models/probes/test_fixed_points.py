@@ -36,6 +36,7 @@ def random_layer(kind, seed=0, size=5, scale=1.0, **options):
     shapes = {"weight_ih": (rows, 2), "weight_hh": (rows, outputs), "bias_ih": (rows,), "bias_hh": (rows,)}
     shapes |= {"weight_hr": (outputs, size)} if outputs != size else {}
     shapes |= {"weight_ch": (3 * size,)} if options.get("peepholes") else {}
+    shapes |= {"weight_mx": (size, 2), "weight_mh": (size, size)} if options.get("multiplicative") else {}
     return LayerWeights(kind, **{name: scale * random.normal(size=each) for name, each in shapes.items()}, **options)
 
 
@@ -45,6 +46,7 @@ LAYERS = {
     "LSTM": random_layer("LSTM"),
     "projected": random_layer("LSTM", projected=3),
     "peepholes": random_layer("LSTM", peepholes=True),
+    "multiplicative": random_layer("LSTM", multiplicative=True),
     "GRU": random_layer("GRU"),
     "Keras' GRU": random_layer("GRU", reset_after=False),
 }

@@ -50,6 +50,7 @@ CASES = [
     *(("LSTM", {"peepholes": True} | options, {"bidirectional": True}) for options in ({}, {"clip": 0.3})),
     ("LSTM", {"peepholes": True}, {"bias": False, "proj_size": 2}),
     ("LSTM", {"peepholes": True, "coupled": True}, {}),
+    *(("LSTM", {"multiplicative": True}, options) for options in ({}, {"bias": False})),
     *(("LSTM", {"norm": 1e-3, "cell_norm": cell}, {"bias": not cell}) for cell in (True, False)),
     *(("GRU", {"clip": 0.3, "reset_after": after}, {}) for after in (True, False)),
     ("RNN", {"nonlinearity": "tanh", "clip": 0.3}, {}),
@@ -82,7 +83,7 @@ class Numbers:
     """The ``s`` of `models.core.cells` for the float64 numbers of a payload, (T, units) each."""
 
     def __init__(self, header, arrays):
-        self.gates, self.epsilon = header["gates"], header["options"].get("norm")
+        self.gates, self.epsilon = header["options"]["cell"]["rows"], header["options"].get("norm")
         self.arrays = {name: values.astype(np.float64) for name, values in arrays.items()}
         self.known = {name: self.arrays[name] for name in (*header["gates"], *header["states"])}
         for state in header["states"]:
@@ -108,9 +109,13 @@ class Numbers:
         return scaled * gain.reshape(v.shape[1:]) + shift.reshape(v.shape[1:])
 
     def x(self, gate):
+        if gate == "intermediate":
+            return self.arrays["input"] @ self.arrays["weight_mx"][:, 0].T
         return self.part("ih", self.arrays["input"], gate)
 
     def h(self, gate, of=None):
+        if gate == "intermediate":
+            return self.known["hidden_prev"] @ self.arrays["weight_mh"][:, 0].T
         return self.part("hh", self.known["hidden_prev"] if of is None else of, gate)
 
     def a(self, gate):
@@ -169,7 +174,11 @@ def test_a_cell_is_computed_as_its_equations_say(page, case):
             close(found["slots"][f"{gate}.x"], s.x(gate), f"{gate}.x")
             factor_first = kind == "GRU" and gate == "candidate" and options.get("reset_after") is False
             recurrent = s.h(gate, s.reset_gate * s.hidden_prev) if factor_first else s.h(gate)
+            recurrent = s.h(gate, s.intermediate) if cell.multiplicative else recurrent
             close(found["slots"][f"{gate}.h"], recurrent, f"{gate}.h")
+        if cell.multiplicative:
+            for part, expected in (("x", s.x("intermediate")), ("h", s.h("intermediate"))):
+                close(found["slots"][f"intermediate.{part}"], expected, f"intermediate.{part}")
         for gate in set(cell.peepholes) & set(cell.summed_gates):
             state = s.known["cell" if gate == "output_gate" else "cell_prev"]
             close(found["slots"][f"{gate}.c"], s.peephole(gate, state), f"{gate}.c")
@@ -256,6 +265,29 @@ def test_a_temperature_is_named_beside_the_scores_that_it_divides(browser, name)
                 expect(drawn).not_to_contain_text("τ")
             else:
                 expect(drawn).to_contain_text(expected)
+
+
+def test_an_intermediate_state_is_drawn_and_the_gates_receive_it(browser):
+    torch.manual_seed(7)
+    module = recurrent_module("LSTM", INPUTS, UNITS, {"multiplicative": True}, batch_first=True)
+    layer, mounts = drawn_cell(module, "forget_gate")
+    with plain_page(browser, mounts) as opened:
+        diagram = opened.locator(".unrolled-cell-diagram")
+        shown = {
+            "": layer.intermediate[0, 3, 2],
+            ".x": layer.weights.weight_mx[2] @ layer.input[0, 3],
+            ".h": layer.weights.weight_mh[2] @ layer.hidden[0, 2],
+        }
+        for part, value in shown.items():
+            drawn = diagram.locator(f'[data-part="intermediate"] [data-slot="intermediate{part}"]')
+            expect(drawn).to_have_text(f"{value:.3f}".replace("-", "−"))
+        expect(diagram.locator("desc")).to_contain_text("The intermediate state m is the product")
+        terms = opened.locator(".unrolled-gate-sum .rows")
+        label = terms.locator(".label", has_text="Intermediate state").first.inner_text()
+        row = terms.locator(".row", has_text=label)
+        value = f"{layer.intermediate[0, 3, int(label.split()[-1])]:.3f}".replace("-", "−")
+        expect(row.locator(".detail")).to_contain_text(value)
+        assert float(opened.locator(".unrolled-gate-sum [data-difference]").get_attribute("data-difference")) < 1e-5
 
 
 def test_a_coupled_forget_gate_is_drawn_from_the_input_gate(browser):

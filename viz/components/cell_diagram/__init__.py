@@ -55,6 +55,10 @@ def _words() -> dict[str, object]:
                 "W_hn (Cho et al. 2014)."
             ),
             "coupled": _("The forget gate is 1 minus the input gate."),
+            "multiplicative": _(
+                "The intermediate state m is the product of W_mx x and W_mh h, unit by unit. The gates and the candidate "
+                "receive it in place of the previous hidden state."
+            ),
             "norm": _(
                 "LN marks a layer norm: of the products of all gates with the input, and of those with the hidden state."
             ),

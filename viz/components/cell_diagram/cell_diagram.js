@@ -130,7 +130,7 @@ function build(context) {
     const own = Boolean(cell.sources);
     const title = (own ? null : words.titles[trace.kind]) ?? trace.kind;
     const description = own ? "own" : trace.kind === "LSTM" && cell.gates.output_gate.peephole ? "LSTM_peepholes" : trace.kind;
-    const notes = [!own && trace.kind === "LSTM" && !cell.gates.forget_gate && words.descriptions.coupled, cell.norm?.products && words.descriptions.norm, cell.norm?.cell && words.descriptions.cell_norm];
+    const notes = [!own && trace.kind === "LSTM" && !cell.gates.forget_gate && words.descriptions.coupled, !own && cell.equations.intermediate && words.descriptions.multiplicative, cell.norm?.products && words.descriptions.norm, cell.norm?.cell && words.descriptions.cell_norm];
     const resetsState = !own && trace.kind === "GRU" && cellMath.namesIn(cell.gates.candidate.recurrent).includes("reset_gate");
     const label = (part) => {
       const { symbol, clip } = cellMath.activation(trace, part);

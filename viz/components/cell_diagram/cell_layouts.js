@@ -18,7 +18,12 @@ const squash = (v) => Math.tanh(v / 2); // the strength of a part of a sum, rela
 function drawBuses(d, p, start, taps) {
   const last = taps[taps.length - 1];
   const entry = p.left + 26;
-  d.wire("hidden_prev", [...start, [last.h, p.bus]]);
+  const mixed = taps[0].part === "intermediate"; // the other boxes receive it in place of h_{t-1}
+  d.wire("hidden_prev", [...start, [mixed ? taps[0].h : last.h, p.bus]]);
+  if (mixed) {
+    const [right, turn] = [taps[0].x + 8, middle(taps[0].x, taps[1].h)];
+    d.wire("intermediate", [[right, p.gates], [turn, p.gates], [turn, p.bus], [last.h, p.bus]], (v) => squash(v.intermediate));
+  }
   for (const tap of taps) d.bridge(tap.x, p.bus);
   d.wire("input", [[entry, p.height - 2], [entry, p.base], [last.x, p.base]], () => 0.2);
   d.symbol(d.group("input", "parts"), d.symbolOf("input"), entry + 12, p.height - 14, "start", 18);
@@ -28,7 +33,7 @@ function drawBuses(d, p, start, taps) {
     d.wire(tap.part, [[tap.h, p.bus], [tap.h, tap.reset ?? tap.hTop]], tap.before ?? recurrent);
     if (tap.reset) d.wire(tap.part, [[tap.h, tap.reset], [tap.h, tap.hTop]], tap.after);
     d.wire(tap.part, [[tap.x, p.base], [tap.x, tap.xTop]], (v) => squash(v[`${tap.part}.x`]));
-    d.dot("hidden_prev", tap.h, p.bus);
+    d.dot(mixed && tap !== taps[0] ? "intermediate" : "hidden_prev", tap.h, p.bus);
     d.dot("input", tap.x, p.base);
   }
 }
@@ -83,15 +88,18 @@ function lstmLayout(d, width, { cell, valueOf, label, options }) {
   const { kept: keptTree, added: addedTree } = cell.carry;
   const product = options.projected ? cell.equations.hidden[1] : cell.equations.hidden; // o * tanh(c), or another activation of c
   const [kept, added, activated, output] = [keptTree, addedTree, product[2], product].map(valueOf);
-  const p = grid(width, 5);
-  const [f, i, g, o, out] = [0, 1, 2, 3, 4].map(p.x);
+  const mixed = "intermediate" in cell.equations; // a column of its own, before the gates
+  const p = grid(width, mixed ? 6 : 5);
+  const [f, i, g, o, out] = [0, 1, 2, 3, 4].map((k) => p.x(mixed ? k + 1 : k));
   const joinY = 150; // where i meets g
   const outputY = 206; // where o meets the activation of c
   d.frame(p.left, 44, p.inner, p.floor - 44);
   const coupled = !cell.gates.forget_gate; // the forget gate is 1 - i, without a sum of its own
   const coupledY = 217, coupledX = f + 0.4 * (i - f); // where 1 - i goes to the left
   const columns = [...(coupled ? [] : [[f, "forget_gate"]]), [i, "input_gate"], [g, "candidate"], [o, "output_gate"]];
-  drawBuses(d, p, [[4, p.bus]], columns.map(([x, part]) => tappedBox(d, p, part, x, label(part))));
+  const factors = mixed ? [tappedBox(d, p, "intermediate", p.x(0), "×")] : [];
+  drawBuses(d, p, [[4, p.bus]], [...factors, ...columns.map(([x, part]) => tappedBox(d, p, part, x, label(part)))]);
+  if (mixed) d.chip("intermediate", "intermediate", p.x(0), p.gates - 38, { symbol: d.symbolOf("intermediate"), width: Math.min(86, p.pitch - 4) });
 
   if (cell.norm.products) drawNorms(d, p, columns);
   if (cell.gates.output_gate.peephole) drawPeepholes(d, p, { cell }, [f, i, o]);
@@ -308,5 +316,6 @@ const LAYOUTS = {
 
 function layoutOf({ kind, gates, states, options }) {
   if (options.cell.sources) return { draw: boxLayout, min: 420 + 22 * (gates.length + states.length) + 64 * states.length, max: 900 };
+  if (kind === "LSTM" && options.cell.equations.intermediate) return { ...LAYOUTS.LSTM, min: 700 };
   return LAYOUTS[kind] ?? { draw: generalLayout, min: 230 + 100 * gates.length, max: 440 + 240 * gates.length };
 }

@@ -121,6 +121,11 @@ def _words(cell: Cell) -> dict[str, object]:
         numbers = _(
             "Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh h + b_hh) + peephole (w_c c)."
         )
+    if cell.multiplicative:
+        numbers = _(
+            "Unit {unit}, time step {step}: input part (W_ih x + b_ih) + recurrent part (W_hh m + b_hh); "
+            "m = (W_mx x) ⊙ (W_mh h)."
+        )
     if cell.norm is not None:
         symbols += " " + _(
             "LN is a layer norm, over the products of all gates together: (v − mean) ÷ deviation, times a gain, plus a shift."

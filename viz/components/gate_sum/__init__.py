@@ -41,6 +41,8 @@ def _words() -> dict[str, object]:
         "input": _("Input {n}"),
         "unit": _("Unit {n} at {before}"),
         "output": _("Output {n} at {before}"),
+        "intermediate": _("Intermediate state {n}"),
+        "other_intermediate": _("Other intermediate states ({n})"),
         "choose_unit": _("Show unit {n}"),
         "other_dimensions": _("other dimensions ({n})"),
         "other_units_below": _("other units, layer below ({n})"),

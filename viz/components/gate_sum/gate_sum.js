@@ -55,11 +55,13 @@ function waterfallRows(trace, step, unit, gate, words) {
 
   const before = trace.options.reverse ? "t+1" : "t−1"; // the time step of the state that the recurrent weights multiply
   const areUnits = trace.arrays.hidden.shape[1] === trace.units; // else the outputs are a projection of the units
+  let [ofUnit, ofOthers] = areUnits ? [words.unit, words.other_units] : [words.output, words.other_outputs];
+  if (trace.options.cell.gates[gate].recurrent === "intermediate") [ofUnit, ofOthers] = [words.intermediate, words.other_intermediate];
   for (const term of chosenOf(previous)) {
-    const label = trace.unit_names?.[term.index] ?? fillTemplate(areUnits ? words.unit : words.output, { n: term.index, before });
+    const label = trace.unit_names?.[term.index] ?? fillTemplate(ofUnit, { n: term.index, before });
     rows.push({ label, detail: detailOf(term, factor), product: term.product, unit: areUnits ? term.index : null });
   }
-  rows.push(...othersOf(sum.recurrent, areUnits ? words.other_units : words.other_outputs, false, { before }));
+  rows.push(...othersOf(sum.recurrent, ofOthers, false, { before }));
   if (sum.peephole) {
     const { state, weight, value, product } = sum.peephole;
     rows.push({ label: state === "cell" ? words.peephole_now : fillTemplate(words.peephole_before, { before }), detail: times(weight, value), product });

@@ -1,7 +1,8 @@
 // The arithmetic of one unit at one step, from the cell's description in the payload (viz/payloads/cell_description.py), for the cell
 // diagram, the equations and the gate sum; and the quantity that the pointer is on. A slot is where one value is shown: a gate or state
 // by its name, "forget_gate.x" and "forget_gate.h" for the input and the recurrent part of a gate's sum, biases and layer norms
-// included, "forget_gate.c" for the part of its peephole, and "cell.mean" and others for the layer norm of the cell state.
+// included, "intermediate.x" and "intermediate.h" for the factors of an intermediate state, "forget_gate.c" for the part of a gate's
+// peephole, and "cell.mean" and others for the layer norm of the cell state.
 unrolled.cellMath ??= (() => {
   const OPERATORS = {
     "+": (a, b) => a + b,
@@ -50,7 +51,7 @@ unrolled.cellMath ??= (() => {
     return trace.rows === "all" ? unit : (trace.rows ?? []).indexOf(unit);
   }
 
-  /** The vector that a gate's recurrent weights are applied to: h_{t-1}, or r * h_{t-1} where the reset comes first. */
+  /** The vector that a gate's recurrent weights are applied to: h_{t-1}, r * h_{t-1} where the reset comes first, or m_t. */
   function recurrentVector(trace, step, gate) {
     const tree = trace.options.cell.gates[gate].recurrent;
     const vectorOf = (name) => (name.endsWith("_prev") ? trace.previous(name.slice(0, -"_prev".length), step) : trace.row(name, step));
@@ -84,9 +85,10 @@ unrolled.cellMath ??= (() => {
       the layer norms that make x and h of the sums of their terms, normInput and normHidden; null without the unit's weights. */
   function terms(trace, step, unit, gate) {
     const r = row(trace, unit);
-    const g = trace.gates.indexOf(gate);
+    const { rows } = trace.options.cell;
+    const g = rows.indexOf(gate);
     if (r < 0 || g < 0) return null;
-    const G = trace.gates.length;
+    const G = rows.length;
     const products = (weights, vector) => {
       const start = (r * G + g) * vector.length;
       return Array.from(vector, (value, index) => {
@@ -130,6 +132,11 @@ unrolled.cellMath ??= (() => {
       if (trace.options.cell.gates[gate].peephole) out[`${gate}.c`] = sum?.c;
     }
     const r = row(trace, unit);
+    if (trace.arrays.weight_mx && r >= 0) { // the factors of an intermediate state
+      const product = (weights, vector) => vector?.reduce((sum, value, index) => sum + weights.data[r * vector.length + index] * value, 0);
+      out["intermediate.x"] = product(trace.arrays.weight_mx, trace.row("input", step));
+      out["intermediate.h"] = product(trace.arrays.weight_mh, trace.previous("hidden", step));
+    }
     if (trace.options.cell.norm?.cell && r >= 0) {
       [out["cell.mean"], out["cell.deviation"]] = trace.row("norm_c", step) ?? [];
       [out["cell.gain"], out["cell.shift"]] = ["gain_c", "shift_c"].map((name) => trace.arrays[name].data[r]);

@@ -20,6 +20,10 @@ def meanings() -> dict[str, dict[str, str]]:
     before = _("hidden state from the previous time step; every unit receives the whole vector")
     return {
         "LSTM": {
+            "intermediate": _(
+                "a product of two sums, one of the input and one of the previous hidden state; the gates receive the vector "
+                "of all units in place of the previous hidden state"
+            ),
             "input_gate": _("how much of the candidate is added to the cell state"),
             "forget_gate": _("how much of the previous cell state is kept: 1 keeps all of it, 0 erases it"),
             "candidate": _(

@@ -19,6 +19,11 @@ def value_sentences(cell: Cell) -> dict[str, Cases]:
 
 def _lstm() -> dict[str, Cases]:
     return {
+        "intermediate": {
+            "value": _(
+                "The intermediate state is {value}: {x} from the input, times {h} from the previous hidden state."
+            ),
+        },
         "input_gate": {
             "all": _("The input gate is {value}: it adds all of the candidate, {candidate}, to the cell state."),
             "part": _("The input gate is {value}: it adds {share} of the candidate, {candidate}, to the cell state."),

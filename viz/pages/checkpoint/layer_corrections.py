@@ -78,7 +78,7 @@ def _controls(opened: OpenedCheckpoint, name: str, layer: FoundLayer, key: str) 
     order: tuple[str, ...] = ()
     if kind != "RNN":
         with columns[1]:
-            order = _order(kind, before.order, key)
+            order = _order(kind, before.order or layer.order, key)
     options: dict[str, Any] = {}
     functions = ["nonlinearity"] if kind == "RNN" else ["recurrent_activation", "activation"]
     for column, option in zip(columns[1 if kind == "RNN" else 2 :], functions, strict=False):

@@ -35,6 +35,13 @@ def histogram_panel(selection: CheckpointSelection, layer: str) -> None:
         min_width=160 * max(map(len, found.values())) + 60,
     )
     st.caption(_("SD: standard deviation. weight_ih multiplies the input, weight_hh the previous hidden state."))
+    if "weight_mx" in found:
+        st.caption(
+            _(
+                "weight_mx and weight_mh: factors of the intermediate state, of the input and of the previous hidden state. "
+                "Here weight_hh multiplies the intermediate state."
+            )
+        )
     if "weight_ch" in found:
         st.caption(_("weight_ch: peepholes. Each multiplies the unit's own cell state."))
     if "gain_ih" in found:

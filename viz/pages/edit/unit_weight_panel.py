@@ -74,7 +74,10 @@ def _incoming_label(parameters: Parameters, run: ForwardRun, axes: Axes, weight:
     if parameters.arrays[weight.name].dim() == 1:
         return _("{gate}: bias ({name})").format(gate=gate, name=weight.name.rpartition(".")[2])
     column = axes[1][weight.column]
-    if weight.name.endswith("weight_hh"):
+    layer, _dot, kind = weight.name.rpartition(".")
+    if kind == "weight_hh" and parameters.cells[layer].multiplicative:
+        return _("{gate} ← intermediate state of unit {unit}").format(gate=gate, unit=column)
+    if kind in ("weight_hh", "weight_mh"):
         return _("{gate} ← unit {unit}").format(gate=gate, unit=column)
     if parameters.columns_are_units(weight.name):
         return _("{gate} ← unit {unit} of the layer below").format(gate=gate, unit=column)

@@ -134,7 +134,12 @@ def axis_names(parameters: Parameters, name: str, run: ForwardRun) -> tuple[list
     if symbols is not None and layer not in parameters.cells and shape[0] == len(symbols):
         rows = list(map(display, symbols))
     inputs = run.input_names
-    if kind == "weight_ih" and inputs is not None and layer.endswith(("l0", "l0_reverse")) and len(inputs) == shape[1]:
+    if (
+        kind in ("weight_ih", "weight_mx")
+        and inputs is not None
+        and layer.endswith(("l0", "l0_reverse"))
+        and len(inputs) == shape[1]
+    ):
         columns = list(map(display, inputs))
     return rows, columns
 
@@ -152,9 +157,11 @@ def entry_template(parameters: Parameters, name: str, run: ForwardRun) -> str:
             if "gain" in kind
             else _("{gate} of unit {row}, shift of the layer norm")
         )
-    if layer in parameters.cells and kind == "weight_hh":
+    if layer in parameters.cells and kind == parameters.cells[layer].hidden_weight:
         return _("{gate} of unit {row}, from unit {column} at the previous time step")
-    if layer in parameters.cells and kind == "weight_ih":
+    if layer in parameters.cells and kind == "weight_hh":
+        return _("{gate} of unit {row}, from the intermediate state of unit {column}")
+    if layer in parameters.cells and kind in ("weight_ih", "weight_mx"):
         if parameters.columns_are_units(name):
             return _("{gate} of unit {row}, from unit {column} of the layer below")
         named = run.input_names is not None and layer.endswith(("l0", "l0_reverse"))

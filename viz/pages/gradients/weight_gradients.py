@@ -49,6 +49,8 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
     words = {
         "weight_ih": _("input weights W_ih"),
         "weight_hh": _("recurrent weights W_hh"),
+        "weight_mx": _("input weights of the intermediate state W_mx"),
+        "weight_mh": _("recurrent weights of the intermediate state W_mh"),
         "bias_ih": _("biases b_ih"),
         "bias_hh": _("biases b_hh"),
         "weight_ch": _("peepholes w_c"),
@@ -90,6 +92,8 @@ def _contributions(session: Session, labels: tuple[str, ...], found: LayerGradie
         "bias_ih": "b_{ih}",
         "bias_hh": "b_{hh}",
         "weight_ch": "w_{c}",
+        "weight_mx": "W_{mx}",
+        "weight_mh": "W_{mh}",
         **{f"gain_{part}": rf"\gamma_{{{part}}}" for part in ("ih", "hh", "c")},
         **{f"shift_{part}": rf"\beta_{{{part}}}" for part in ("ih", "hh", "c")},
     }
