@@ -191,7 +191,20 @@ class PagePanels:
             if panel.look_for:
                 caption(panel.look_for)
             panel.note = st.empty()
-            panel.note.html(_note(pending=panel.name not in st.session_state[DRAWN], folds=self.places is None))
+            with panel.note.container(horizontal=True, vertical_alignment="center"):
+                self._lay_out_note(panel, pending=panel.name not in st.session_state[DRAWN])
+
+    def _lay_out_note(self, panel: Panel, *, pending: bool) -> None:
+        """Show what stands instead of a panel until it is drawn, with a button that stops this panel alone."""
+        st.html(_note(pending=pending, folds=self.places is None), width="content")
+        if pending and self.places is None:
+            st.button(
+                _("Stop: {title}").format(title=panel.title),
+                key=f"stop_{panel.name}",
+                icon=":material/stop_circle:",
+                type="tertiary",
+                on_click=lambda: self.session.open_panel(panel.name, default=panel.default, opened=False),
+            )
 
     def _picked(self) -> None:
         picked = reported(LIST, "picked", {"name": word})
@@ -212,7 +225,7 @@ def _note(*, pending: bool, folds: bool) -> str:
         if folds
         else _("Not computed, because it was stopped. Reload the page to compute it.")
     )
-    shown = f'<p class="unrolled-pending">⏳ {_("Still to be computed …")}</p>' if pending else ""
+    shown = f'<p class="unrolled-pending">{_("Still to be computed …")}</p>' if pending else ""
     return f'{shown}<p class="unrolled-stopped">{stopped}</p>'
 
 
@@ -289,9 +302,12 @@ PANEL_STYLE = """
     position: relative; scroll-margin-top: calc(7rem + var(--unrolled-compact-bar, 0px));
   }
   .stVerticalBlock[class*="st-key-panel_"]:focus { outline: none; }
+  .unrolled-pending { margin: 0; }
   .unrolled-stopped { display: none; } /* one of the two, whatever the state of the script */
   [data-testid="stApp"][data-test-script-state="notRunning"] .unrolled-stopped { display: block; }
-  [data-testid="stApp"][data-test-script-state="notRunning"] .unrolled-pending { display: none; }
+  [data-testid="stApp"][data-test-script-state="notRunning"] :is(.unrolled-pending, [class*="st-key-stop_"]) {
+    display: none;
+  }
   @media (max-width: 980px) { /* panels beside each other would be too narrow for a cell */
     [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-panel_"]) { flex-wrap: wrap; }
     [data-testid="stColumn"]:has([class*="st-key-panel_"]) { flex: 1 1 100%; min-width: 100%; }

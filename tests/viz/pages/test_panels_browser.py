@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import rerun, settle, until
+from tests.support.browser import ROOT, opened_page, rerun, serve, settle, until
 
 IN_SIGHT = """
 (name) => {
@@ -100,3 +100,44 @@ def test_charts_are_whole_in_projector_mode(open_page):
         page.set_viewport_size({"width": width, "height": 900})
         until(page, check_sizes)
     expect(page.get_by_role("button", name="Fold:")).to_have_count(0)
+
+
+SLOW_PANEL = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {root!r})
+import streamlit as st
+from viz.pages.layer import layer_page
+from viz.pages.panels import panel
+
+def slow_panel(run):
+    @panel("returned_states", "First", "")
+    def draw():
+        place = st.empty()
+        while not Path({gate!r}).exists():
+            place.text("at work")
+            time.sleep(0.05)
+        place.text("first is drawn")
+
+layer_page.returned_states_panel = slow_panel
+"""
+
+
+def test_a_panel_is_stopped_alone_and_computed_when_it_is_opened_again(browser, tmp_path):
+    gate, script = tmp_path / "gate", tmp_path / "app.py"
+    script.write_text(SLOW_PANEL.format(root=str(ROOT), gate=str(gate)) + (ROOT / "app.py").read_text(encoding="utf-8"))
+    gate.touch()
+    with serve(script=script) as url, opened_page(browser, f"{url}/layer") as page:
+        expect(page.get_by_text("first is drawn")).to_be_visible()
+        gate.unlink()
+        page.reload()
+        expect(page.get_by_text("at work")).to_be_visible()
+        following = page.locator(".st-key-panel_call_lines")
+        expect(following.locator(".unrolled-pending")).to_be_visible()
+        rerun(page, page.get_by_role("button", name="Stop: First").click)
+        expect(following.locator(".unrolled-pending")).to_have_count(0)
+        expect(page.get_by_text("at work")).to_have_count(0)
+        gate.touch()
+        rerun(page, page.locator(".st-key-unfold_returned_states button").click)
+        expect(page.get_by_text("first is drawn")).to_be_visible()
+        expect(page.get_by_role("button", name="Stop: First")).to_have_count(0)
