@@ -195,7 +195,7 @@ class PagePanels:
                 self._lay_out_note(panel, pending=panel.name not in st.session_state[DRAWN])
 
     def _lay_out_note(self, panel: Panel, *, pending: bool) -> None:
-        """Show what stands instead of a panel until it is drawn, with a button that stops this panel alone."""
+        """Show the note of a panel that is not drawn yet, with a button that stops this panel alone."""
         st.html(_note(pending=pending, folds=self.places is None), width="content")
         if pending and self.places is None:
             st.button(
