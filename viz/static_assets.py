@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from viz.components.streamlit_host import component_script, script_file
+from viz.components.updated_figure import plotly_file, plotly_script
 
 STATIC = Path(str(files("streamlit"))) / "static"
 """Streamlit's page, with its scripts, styles and fonts below it in ``static``."""
@@ -31,9 +32,11 @@ _TEXT = ("text/", "application/javascript")
 
 
 def _content(name: str) -> bytes | None:
-    """Return a file below ``STATIC / "static"``, or the script of our components; None if there is none."""
+    """Return a file below ``STATIC / "static"``, the script of our components or plotly's; None if there is none."""
     if name == f"js/{script_file()}":
         return component_script().encode()
+    if name.startswith("js/plotly.") and name == f"js/{plotly_file()}":
+        return plotly_script()
     path = STATIC / "static" / name
     return (
         _read(path) if path.is_file() else None

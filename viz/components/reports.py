@@ -53,6 +53,13 @@ def word(value: Any) -> str:
     return value
 
 
+def names(value: Any) -> tuple[str, ...]:
+    """Return a list of at most a hundred names."""
+    if not isinstance(value, (list, tuple)) or len(value) > 100:
+        raise ValueError
+    return tuple(map(word, value))
+
+
 def optional(check: Check) -> Check:
     """Return the check that takes None as well."""
     return lambda value: None if value is None else check(value)

@@ -48,13 +48,17 @@ def chart(figure: go.Figure, key: str, *, names: Sequence[str | None], min_width
     if min_width:
         box = f".st-key-{key}"
         st.html(f"<style>{box} {{ overflow-x: auto; }} {box} > div {{ min-width: {min_width}px; }}</style>")
-    bar = {
+    st.plotly_chart(figure, key=key, theme=None, config=chart_config(names))
+
+
+def chart_config(names: Sequence[str | None]) -> dict[str, Any]:
+    """Return plotly's configuration of a chart, whose tool bar saves it under ``names``."""
+    return {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": _joined(names)},
         # Few buttons, because they cover the chart; dragging zooms anyway.
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"],
     }
-    st.plotly_chart(figure, key=key, theme=None, config=bar)
 
 
 def norm_chart(figure: go.Figure, key: str, *, names: Sequence[str | None]) -> None:

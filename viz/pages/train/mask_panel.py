@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
@@ -32,8 +34,8 @@ def mask_panel(run: ShownRun, options: TrainingOptions) -> None:
         step = run.step or 0
         masks = masks_of(options, step)
         drawn = [(mask_title(mask), by_gate(mask), mask.place.startswith("keep")) for mask in masks]
-        figure = mask_grid(drawn, theme=page_theme())
-        live_chart(figure, "masks", run.name, f"masks-{step}")
+        draw_figure = partial(mask_grid, drawn, theme=page_theme())
+        live_chart(draw_figure, "masks", run.name, f"masks-{step}")
         caption(
             _(
                 "The first sequence of the batch of training step {step:,}; the first {units} units and {steps} time steps "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import exp
 
 import numpy as np
@@ -64,14 +65,16 @@ def _learning_curves(run: ShownRun, recording: TrainingRun) -> None:
     places = st.columns(2) if curves("accuracy") else [st.container()]
     if curves("loss"):
         with places[0]:
-            figure = training_curves(curves("loss"), title=_("loss"), scale="auto", marked=run.step, theme=theme)
-            live_chart(figure, "loss", run.name, "loss")
+            draw_figure = partial(
+                training_curves, curves("loss"), title=_("loss"), scale="auto", marked=run.step, theme=theme
+            )
+            live_chart(draw_figure, "loss", run.name, "loss")
     if curves("accuracy"):
         with places[-1]:
-            figure = training_curves(
-                curves("accuracy"), title=_("accuracy"), percent=True, marked=run.step, theme=theme
+            draw_figure = partial(
+                training_curves, curves("accuracy"), title=_("accuracy"), percent=True, marked=run.step, theme=theme
             )
-            live_chart(figure, "accuracy", run.name, "accuracy")
+            live_chart(draw_figure, "accuracy", run.name, "accuracy")
     _perplexity(run, found)
 
 
@@ -113,10 +116,17 @@ def _norms(run: ShownRun, recording: TrainingRun) -> None:
         curves.append(TrainingCurve(_("after clipping"), *found["gradient_norm/total_clipped"], colour=after))
     threshold = _threshold(recording)
     bound = None if threshold is None else (threshold, _("threshold {value:g}").format(value=threshold))
-    figure = training_curves(
-        curves, title=_("gradient norm"), scale="log", bound=bound, marked=run.step, theme=theme, height=320
+    draw_figure = partial(
+        training_curves,
+        curves,
+        title=_("gradient norm"),
+        scale="log",
+        bound=bound,
+        marked=run.step,
+        theme=theme,
+        height=320,
     )
-    live_chart(figure, "norms", run.name, "gradient-norm")
+    live_chart(draw_figure, "norms", run.name, "gradient-norm")
     _clipping_formula(found["gradient_norm/total"], threshold)
 
 
@@ -191,10 +201,16 @@ def _recurrent_weights(run: ShownRun, recording: TrainingRun) -> None:
     left, right = st.columns(2)
     if radii:
         with left:
-            figure = training_curves(
-                radii, title=_("spectral radius"), bound=(1.0, "1"), marked=run.step, theme=theme, height=360
+            draw_figure = partial(
+                training_curves,
+                radii,
+                title=_("spectral radius"),
+                bound=(1.0, "1"),
+                marked=run.step,
+                theme=theme,
+                height=360,
             )
-            live_chart(figure, "radii", run.name, "spectral-radius")
+            live_chart(draw_figure, "radii", run.name, "spectral-radius")
     ratios = [
         TrainingCurve(
             name.removeprefix("update_ratio/"),
@@ -206,10 +222,16 @@ def _recurrent_weights(run: ShownRun, recording: TrainingRun) -> None:
     ]
     if ratios:
         with right:
-            figure = training_curves(
-                ratios, title=_("update ÷ weights (norms)"), scale="log", marked=run.step, theme=theme, height=360
+            draw_figure = partial(
+                training_curves,
+                ratios,
+                title=_("update ÷ weights (norms)"),
+                scale="log",
+                marked=run.step,
+                theme=theme,
+                height=360,
             )
-            live_chart(figure, "updates", run.name, "update-ratio")
+            live_chart(draw_figure, "updates", run.name, "update-ratio")
 
 
 def samples_panel(run: ShownRun, recording: TrainingRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -96,14 +97,22 @@ def _curves(groups: Sequence[SeedGroup]) -> None:
     if drawn:
         for place, (quantity, title, percent, curves) in zip(st.columns(len(drawn)), drawn, strict=True):
             with place:
-                figure = training_curves(
-                    curves, title=title, scale="linear" if percent else "auto", percent=percent, height=360, theme=theme
+                draw_figure = partial(
+                    training_curves,
+                    curves,
+                    title=title,
+                    scale="linear" if percent else "auto",
+                    percent=percent,
+                    height=360,
+                    theme=theme,
                 )
-                live_chart(figure, f"compared_{quantity}", "comparison", quantity)
+                live_chart(draw_figure, f"compared_{quantity}", "comparison", quantity)
     norms = [curve for each in groups if (curve := each.curve("gradient_norm/total", each.title, width=1.4))]
     if norms:
-        figure = training_curves(norms, title=_("gradient norm before clipping"), scale="log", theme=theme)
-        live_chart(figure, "compared_norms", "comparison", "gradient-norm")
+        draw_figure = partial(
+            training_curves, norms, title=_("gradient norm before clipping"), scale="log", theme=theme
+        )
+        live_chart(draw_figure, "compared_norms", "comparison", "gradient-norm")
     if any(len(each.runs) > 1 for each in groups):
         caption(
             _(
@@ -183,8 +192,8 @@ def _accuracy_by_distance(groups: Sequence[SeedGroup]) -> None:
             measured[each.title] = {distance: [values[distance] for values in found] for distance in found[0]}
             colours.append(each.colour)
     if measured:
-        figure = accuracy_by_distance(measured, colours, theme=page_theme())
-        live_chart(figure, "by_distance", "comparison", "accuracy-by-distance")
+        draw_figure = partial(accuracy_by_distance, measured, colours, theme=page_theme())
+        live_chart(draw_figure, "by_distance", "comparison", "accuracy-by-distance")
         caption(_("{n} new texts at each distance, by the network of the last snapshot.").format(n=TEXTS))
 
 

@@ -16,11 +16,13 @@ from models.runs.run_folder import is_run_folder
 from models.training.run_queue import QueueState, state
 from models.training.trained_network import is_training_folder, read_options
 from models.training.training_options import TrainingOptions
+from viz.components.redraw_timer import redraw_timer
 from viz.i18n import _
 from viz.pages.page_elements import caption, show_problem
+from viz.pages.train.live_chart import TIMER
 
-PERIOD = 0.5
-"""Seconds from one picture of a run that is being written to the request of the next, so that there is one a second."""
+PAUSE = 0.3
+"""Seconds from one picture of a run that is being written to the request of the next, at least."""
 
 PARTS = "train_live_parts"
 """In the session state while the page runs: its parts that change."""
@@ -111,16 +113,19 @@ def forget_live_parts() -> None:
 def follow_live_parts() -> None:
     """Draw the parts declared by ``live``, and again and again; to be called after the last of them.
 
-    All in one run of one fragment, because the browser goes through the whole page after each run.
+    All in one run of one fragment, because the browser goes through the whole page after each run. The browser requests the
+    next run only after it has drawn this one and rested: a timer of its own would go on while the page is not ready yet, and
+    leave no time for the reader.
     """
     parts: list[LivePart] = st.session_state.pop(PARTS, [])
     if not parts:
         return
 
-    @st.fragment(run_every=PERIOD)
+    @st.fragment
     def follow() -> None:
         for part in parts:
             part.draw_now()
+        redraw_timer(pause=PAUSE, key=TIMER)
 
     follow()
 

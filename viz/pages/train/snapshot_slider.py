@@ -10,6 +10,7 @@ from models.core.messages import Problem
 from models.runs.open_run import TrainingRun
 from models.training.trained_network import is_training_folder
 from viz.address import PAGE_FIELDS
+from viz.components.redraw_timer import redraw_timer
 from viz.i18n import _
 from viz.pages import find_lens
 from viz.pages.page_elements import caption, lens_link, show_problem
@@ -22,18 +23,19 @@ from viz.view_options import options_for_new_network
 
 SHOWN_ON = ("step", "states", "gradients", "edit", "checkpoint")
 """The pages that show the network of a snapshot."""
-PERIOD = 5.0
+PAUSE = 5.0
 """Seconds after which new snapshots of a run that is being written are looked for."""
 
 
 def snapshot_slider(session: Session, run: ShownRun, recording: TrainingRun) -> None:
     """Show the slider and the links, as soon as there is a snapshot."""
-    draw = st.fragment(_draw, run_every=PERIOD if run.is_live else None)
     with st.container(key="train_part_snapshots"):
-        draw(session, run, recording)
+        st.fragment(_draw)(session, run, recording)
 
 
 def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
+    if run.is_live:
+        redraw_timer(pause=PAUSE, key="train_snapshot_timer")
     if session.view.training_step != run.step:
         st.rerun(scope="app")
     snapshots = {step: path for step, path in recording.snapshots.items() if path.suffix == ".safetensors"}

@@ -88,13 +88,15 @@ def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: s
     left, right = st.columns(2)
     with left:
         letter = "c" if state == "cell" else "h"
-        figure = training_map(gradients, title=f"‖∂L/∂{letter}‖", log=True, marked=run.step, theme=theme)
-        live_chart(figure, "gradient_map", run.name, layer, f"gradient-{state}")
+        draw_figure = partial(training_map, gradients, title=f"‖∂L/∂{letter}‖", log=True, marked=run.step, theme=theme)
+        live_chart(draw_figure, "gradient_map", run.name, layer, f"gradient-{state}")
     if gate is not None:
         with right:
             saturated = recording.gate_map(layer, gate)
-            figure = training_map(saturated, title=_("saturated units"), log=False, marked=run.step, theme=theme)
-            live_chart(figure, "gate_map", run.name, layer, f"saturation-{gate}")
+            draw_figure = partial(
+                training_map, saturated, title=_("saturated units"), log=False, marked=run.step, theme=theme
+            )
+            live_chart(draw_figure, "gate_map", run.name, layer, f"saturation-{gate}")
     caption(_recorded_at(run, recording, gradients.stride, gradients.width))
 
 

@@ -1,0 +1,47 @@
+// Requests a new picture once the last one is drawn, after a pause of at least the time that it took from its request on.
+unrolled.components.redraw_timer = {
+  invisible: true,
+  mount(element, first, report) {
+    const LONGEST = 5000; // milliseconds of a pause
+    const LOST = 20000; // milliseconds after which a picture that did not come is requested again
+    let { turn, pause } = {};
+    let requested = null; // when; null while none is on its way
+    let requests = 0, timer = 0, frame = 0;
+
+    function request() {
+      timer = setTimeout(request, LOST);
+      if (document.hidden) return;
+      requested ??= performance.now();
+      const figures = [...document.querySelectorAll(".unrolled-updated-figure[data-in-sight]")];
+      report("due", { turn, requests: ++requests, in_sight: figures.map(({ dataset }) => dataset.name) });
+    }
+
+    // The browser draws two frames after the last figure: those of a page out of sight come when it is in sight again.
+    function wait(frames) {
+      frame = requestAnimationFrame(() => {
+        if (document.querySelector(".unrolled[data-later]")) wait(2);
+        else if (frames) wait(frames - 1);
+        else {
+          const took = requested === null ? 0 : performance.now() - requested;
+          requested = null;
+          timer = setTimeout(request, Math.max(pause, Math.min(took, LONGEST)));
+        }
+      });
+    }
+
+    function stop() {
+      clearTimeout(timer);
+      cancelAnimationFrame(frame);
+    }
+
+    function update(next) {
+      if (next.turn === turn) return;
+      ({ turn, pause } = next);
+      stop();
+      wait(2);
+    }
+
+    update(first);
+    return { update, destroy: stop };
+  },
+};
