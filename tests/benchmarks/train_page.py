@@ -34,6 +34,8 @@ RUN = "recall-lstm-0123456789ab"
 ENDLESS = TrainingOptions(examples=2000, steps=1_000_000, validate_every=500, snapshots=4, minutes=10.0)
 PICTURES_A_SECOND, EMPTY_RERUNS = 1.0, 2.0
 """The bars: new pictures of a run that is trained, and the opening of a long run in reruns of an empty page."""
+HEIGHT = 1800
+"""Of the window, in which all charts that are drawn at first are in sight: those out of sight are not drawn again."""
 
 WATCH_PICTURES = """
 () => {
@@ -54,7 +56,7 @@ def picture_rate(browser: Browser, seconds: float) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(folder, warm_up=True) as url,
-        opened_page(browser, f"{url}/train?panel=-none") as page,
+        opened_page(browser, f"{url}/train?panel=-none", height=HEIGHT) as page,
     ):
         prepare(ENDLESS, Path(folder) / RUN)
         reader = next(each["value"] for each in page.context.cookies() if each["name"] == NAME)
