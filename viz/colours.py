@@ -111,8 +111,8 @@ def unit_scale(theme: Theme = "light") -> tuple[str, ...]:
 def plotly_scale(colours: tuple[str, ...]) -> list[list[float | str]]:
     """Return a scale of 256 colours in the form that a plotly figure takes.
 
-    Every fifth colour with both ends, between which plotly interpolates: it checks each by itself, which takes longer than
-    all else of a heatmap.
+    Every fifth colour with both ends, between which plotly interpolates: its check of each colour takes longer than all else
+    of a heatmap.
     """
     return [[k / (len(colours) - 1), colours[k]] for k in range(0, len(colours), 5)]
 

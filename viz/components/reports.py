@@ -53,7 +53,7 @@ def word(value: Any) -> str:
     return value
 
 
-def names(value: Any) -> tuple[str, ...]:
+def words(value: Any) -> tuple[str, ...]:
     """Return a list of at most a hundred names."""
     if not isinstance(value, (list, tuple)) or len(value) > 100:
         raise ValueError

@@ -1,4 +1,4 @@
-"""The timer of pictures: it requests one only after the last is drawn, and after a pause of at least as long."""
+"""The timer of pictures: it requests one only after the last is drawn, and after a pause of at least half as long."""
 
 import pytest
 
@@ -39,14 +39,14 @@ def requested(page, milliseconds):
     return page.evaluate("due")
 
 
-def test_the_next_picture_is_requested_after_a_pause_as_long_as_the_last_one_took(page):
+def test_the_next_picture_is_requested_after_a_pause_of_half_the_time_that_the_last_one_took(page):
     assert requested(page, 250) == []
     assert requested(page, 150) == [["due", "1", "norms"]]
     assert len(requested(page, 2000)) == 1  # the server is at work
     page.evaluate("() => { figures[1].dataset.later = ''; timer.update({ turn: '2', pause: 300 }); }")
     assert len(requested(page, 1000)) == 1  # the browser draws
     page.evaluate("() => { delete figures[1].dataset.later; }")
-    assert len(requested(page, 2900)) == 1
+    assert len(requested(page, 1400)) == 1
     assert requested(page, 400)[1:] == [["due", "2", "norms"]]
 
 
@@ -57,6 +57,15 @@ def test_the_pause_has_an_end_and_what_was_drawn_unasked_begins_no_longer_one(pa
     assert len(requested(page, 4900)) == 1
     page.evaluate("timer.update({ turn: '3', pause: 300 })")  # a run that the reader caused
     assert requested(page, 500)[1:] == [["due", "3", "norms"]]
+
+
+def test_a_page_out_of_sight_requests_none_and_one_as_soon_as_it_is_seen(page):
+    page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', { get: () => window.isHidden }); isHidden = true; }"
+    )
+    assert requested(page, 60_000) == []
+    page.evaluate("() => { isHidden = false; document.dispatchEvent(new Event('visibilitychange')); }")
+    assert requested(page, 0) == [["due", "1", "norms"]]
 
 
 def test_a_picture_that_never_came_is_requested_again_and_an_answer_of_the_same_run_changes_nothing(page):

@@ -1,9 +1,9 @@
-"""A timer in the browser that requests a new run of the fragment it stands in, and draws nothing."""
+"""A timer in the browser that requests a new run of its fragment, and draws nothing."""
 
 import time
 
 from viz.components import Component
-from viz.components.reports import names
+from viz.components.reports import words
 from viz.components.streamlit_host import mount, reported
 
 REDRAW_TIMER = Component("redraw_timer", draws=False)
@@ -12,8 +12,8 @@ REDRAW_TIMER = Component("redraw_timer", draws=False)
 def redraw_timer(*, pause: float, key: str) -> None:
     """Request another run of the fragment after this one is drawn and a pause; to be called at the fragment's end.
 
-    The pause is at least as long as the run and its drawing took, up to five seconds, so that the page has time for its
-    reader on a slow machine. A page out of sight requests none.
+    The pause is at least half as long as the run and its drawing took, up to five seconds, so that a third of the time is the
+    reader's on a slow machine. A page out of sight requests none.
 
     Args:
         pause: the shortest, in seconds.
@@ -25,5 +25,5 @@ def redraw_timer(*, pause: float, key: str) -> None:
 
 def figures_in_sight(key: str) -> tuple[str, ...] | None:
     """Return the keys of the updated figures that were in sight when the timer ``key`` last requested a run, or None."""
-    found = reported(key, "due", {"in_sight": names})
+    found = reported(key, "due", {"in_sight": words})
     return None if found is None else found["in_sight"]

@@ -1,4 +1,4 @@
-// Requests a new picture once the last one is drawn, after a pause of at least the time that it took from its request on.
+// Requests a new picture once the last one is drawn, after a pause of at least half the time that it took from its request on.
 unrolled.components.redraw_timer = {
   invisible: true,
   mount(element, first, report) {
@@ -9,22 +9,23 @@ unrolled.components.redraw_timer = {
     let requests = 0, timer = 0, frame = 0;
 
     function request() {
+      clearTimeout(timer);
+      if (document.hidden) return document.addEventListener("visibilitychange", request, { once: true });
       timer = setTimeout(request, LOST);
-      if (document.hidden) return;
       requested ??= performance.now();
       const figures = [...document.querySelectorAll(".unrolled-updated-figure[data-in-sight]")];
       report("due", { turn, requests: ++requests, in_sight: figures.map(({ dataset }) => dataset.name) });
     }
 
-    // The browser draws two frames after the last figure: those of a page out of sight come when it is in sight again.
+    // A frame after the last figure its picture is on the screen. The frames of a page out of sight come when it is in sight again.
     function wait(frames) {
       frame = requestAnimationFrame(() => {
-        if (document.querySelector(".unrolled[data-later]")) wait(2);
+        if (document.querySelector(".unrolled[data-later]")) wait(1);
         else if (frames) wait(frames - 1);
         else {
           const took = requested === null ? 0 : performance.now() - requested;
           requested = null;
-          timer = setTimeout(request, Math.max(pause, Math.min(took, LONGEST)));
+          timer = setTimeout(request, Math.max(pause, Math.min(took / 2, LONGEST)));
         }
       });
     }
@@ -32,13 +33,14 @@ unrolled.components.redraw_timer = {
     function stop() {
       clearTimeout(timer);
       cancelAnimationFrame(frame);
+      document.removeEventListener("visibilitychange", request);
     }
 
     function update(next) {
       if (next.turn === turn) return;
       ({ turn, pause } = next);
       stop();
-      wait(2);
+      wait(1);
     }
 
     update(first);
