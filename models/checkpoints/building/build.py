@@ -156,7 +156,9 @@ def _decoder_arguments(setup: Setup) -> tuple[str, str, str | None]:
 
 def _default_setup_of_stack(compatible: CompatibleParts, stack: Stack, vocabulary: tuple[str, ...] | None) -> Setup:
     shapes = {name: stored.shape for name, stored in compatible.checkpoint.stored.items()}
-    embedding = next((name for name in compatible.embeddings(stack.name) if _is_likely_embedding(name)), None)
+    embedding = next(
+        (name for name in compatible.embeddings(stack.name) if _is_likely_embedding(compatible, name, vocabulary)), None
+    )
     symbols = shapes[embedding][0] if embedding else stack.input_size
     if vocabulary is None:
         vocabulary = compatible.vocabulary(symbols)
@@ -176,8 +178,12 @@ def _default_setup_of_stack(compatible: CompatibleParts, stack: Stack, vocabular
     return Setup(stack.name, embedding, decoder, vocabulary, kind, cast(PredictionKind | None, predicts))
 
 
-def _is_likely_embedding(name: str) -> bool:
-    return not can_score(name)
+def _is_likely_embedding(compatible: CompatibleParts, name: str, vocabulary: tuple[str, ...] | None) -> bool:
+    """Return whether the graph, the name or the number of known symbols says so: a width that fits does not."""
+    rows = compatible.checkpoint.stored[name].shape[0]
+    symbols = compatible.vocabulary(rows) if vocabulary is None else vocabulary
+    stated = compatible.checkpoint.matrix_uses is not None or can_embed(name)
+    return not can_score(name) and (stated or (symbols is not None and len(symbols) == rows))
 
 
 def _is_likely_decoder(

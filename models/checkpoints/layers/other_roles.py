@@ -31,10 +31,11 @@ OTHER_TENSOR = re.compile(
 """Names of plain and output layers: of a tensor or of its own module."""
 
 MULTIPLICATIVE = re.compile(
-    r"(?P<cell>(.*[._/])?)w(eight)?_?m_?((?P<input>x|ih)|hh?)(?P<level>_l\d+(_reverse)?)?([._/:].*|$)", re.DOTALL
+    r"(?P<cell>(.*[._/])?)w(eight)?_?((?P<input>m_?(x|ih)|[xi]m)|m_?hh?|hm)(?P<level>_l\d+(_reverse)?)?([._/:].*|$)",
+    re.DOTALL,
 )
 """A name of the two matrices that only a multiplicative LSTM has, of the input and of the hidden state: ``wmx``, ``w_mhh``,
-``weight_mih_l0``. The path of its cell is the group ``cell``."""
+``weight_mih_l0``, ``weight_xm``, ``weight_hm``. The path of its cell is the group ``cell``."""
 
 FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (family, re.compile(pattern, re.IGNORECASE))

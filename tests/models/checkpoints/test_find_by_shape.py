@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
@@ -85,3 +89,19 @@ def test_twice_the_matrices_take_about_twice_the_work():
         return lines_run(lambda: load_checkpoint(data))
 
     assert work(1000) < 2.5 * work(500)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    name=st.sampled_from(["gate.weight", "wmx.weight", "mix.weight", "cond.weight", "rnn2.scale", "speaker.weight"]),
+    rows=st.integers(2, 9), inputs=st.integers(2, 5), kind=st.sampled_from([nn.LSTM, nn.GRU, nn.RNN]),
+)  # fmt: skip
+def test_a_matrix_is_not_an_embedding_because_its_width_fits(name, rows, inputs, kind):
+    file = io.BytesIO()
+    rnn = {f"rnn.{part}": values for part, values in kind(inputs, 4).state_dict().items()}
+    torch.save(rnn | {name: torch.randn(rows, inputs)}, file)
+    checkpoint = load_checkpoint(file.getvalue())
+    net = checkpoint.network()
+    assert net.vocabulary is None and name in net.left_out
+    ids = checkpoint.network(embedding=name, kind="ids")
+    assert name not in ids.left_out and ids.vocabulary is not None

@@ -183,6 +183,11 @@ OTHERS = {
         "w_ih": torch.randn(4 * E, 8), "w_hh": torch.randn(4 * E, 2 * E), "w_mih": torch.randn(2 * E, 8),
         "w_mhh": torch.randn(2 * E, E), "b_ih": torch.randn(4 * E), "b_hh": torch.randn(4 * E),
     },
+    "multiplicative LSTM, with biases of its intermediate state": lambda: {
+        "cell.weight_ih": torch.randn(4 * E, 8), "cell.weight_mh": torch.randn(4 * E, E),
+        "cell.weight_xm": torch.randn(E, 8), "cell.weight_hm": torch.randn(E, E),
+        "cell.bias_ih": torch.randn(4 * E), "cell.bias_xm": torch.randn(E), "cell.bias_hm": torch.randn(E),
+    },
     "multiplicative LSTM, in torch's names": lambda: {
         "rnn.weight_ih_l0": torch.randn(4 * E, 8), "rnn.weight_hh_l0": torch.randn(4 * E, E),
         "rnn.weight_mih_l0": torch.randn(E, 8), "rnn.weight_mhh_l0": torch.randn(E, 2 * E),
