@@ -68,7 +68,7 @@ class MaskedStep(StepEvaluation):
         for name, values in states.items():
             setattr(self, f"{name}_prev", values)
         self._x = layer.split(layer.input_products[t])
-        self._h = layer.split(layer.recurrent_at(t, states["hidden"]))
+        self._operand, self._products = self.hidden_prev, layer.split(layer.recurrent_at(t, self.hidden_prev))
 
 
 def run_masked_layer(

@@ -150,6 +150,12 @@ def layer_from_parts(layer: str, parts: Mapping[str, StoredTensor], sources: tup
         CheckpointError: their shapes or dtypes do not match.
     """
     recurrent, incoming = parts["weight_hh"].shape, parts["weight_ih"].shape
+    if len(incoming) == 2 and recurrent == incoming[:1]:
+        raise CheckpointError(
+            "The recurrent weights of {layer} are a vector, one number for each unit, as of an independently recurrent "
+            "network (IndRNN). Cells of this kind cannot be run.",
+            layer=layer,
+        )
     if len(recurrent) != 2 or len(incoming) != 2 or 0 in recurrent + incoming or recurrent[0] != incoming[0]:
         raise CheckpointError(
             (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
-from models.checkpoints import Checkpoint, load_checkpoint
+from models.checkpoints import Checkpoint, CheckpointError, load_checkpoint
 from models.checkpoints.health.verdict import verdict
 
 E, V = 16, 50
@@ -194,6 +194,13 @@ OTHERS = {
     },
     "": lambda: each_twice("mix.{}.", fc1_w=(4 * E, E), fc1_b=(4 * E,), fc2_w=(E, 4 * E), fc2_b=(E,)),
 }  # fmt: skip
+
+
+def test_recurrent_weights_that_are_a_vector_are_named():
+    """IndRNN (Li et al. 2018): each unit sees its own last state alone."""
+    shapes = {"rnn.weight_ih_l0": (5, 3), "rnn.weight_hh_l0": (5,), "rnn.bias_ih_l0": (5,)}
+    with pytest.raises(CheckpointError, match="independently recurrent network"):
+        saved({name: torch.randn(shape) for name, shape in shapes.items()})
 
 
 def test_a_multiplicative_lstm_beside_a_layer_is_named():
