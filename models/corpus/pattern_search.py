@@ -14,7 +14,7 @@ from models.core.messages import Problem
 from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
 from models.corpus.smallest_places import smallest_places
-from models.corpus.state_summaries import float16_at_least, unit_mask
+from models.corpus.state_summaries import MASKS, float16_at_least
 
 SEGMENT = 1 << 22
 """Tokens whose bits are unpacked at a time."""
@@ -149,7 +149,7 @@ def find_pattern(index: CorpusIndex, layer: str, quantity: str, pattern: UnitPat
 def on_bits(index: CorpusIndex, layer: str, quantity: str, unit: int, negative: bool, threshold: float) -> np.ndarray:
     """Return the tokens at which a unit is on, as bits packed by ``numpy.packbits``."""
     if threshold == index.about["threshold"]:
-        return unit_mask(index.array(f"summaries/{layer}/{quantity}"), unit, negative)
+        return index.read(f"summaries/{layer}/{quantity}/{MASKS}", (int(negative), unit, slice(None)))
     values = read_part(index.states(layer, quantity), (slice(None), unit))
     level = float16_at_least(threshold)
     return np.packbits(values <= -level if negative else values >= level)

@@ -15,11 +15,8 @@ states, and joined when all shards are there (``models.corpus.join_summaries``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-
-from models.corpus.checked_arrays import read_part
 
 BLOCK = 64
 """Tokens of a block."""
@@ -107,13 +104,3 @@ def save_summaries(summaries: dict[str, np.ndarray], stem: Path) -> None:
     """Save the summaries of a shard as files whose names begin with that of ``stem``."""
     for name, values in summaries.items():
         np.save(f"{stem}.{name}.npy", values)
-
-
-def unit_row(group: Any, name: str, unit: int, columns: slice = slice(None)) -> np.ndarray:
-    """Return one unit's row of an array, or some columns of it."""
-    return read_part(group[name], (unit, columns))
-
-
-def unit_mask(group: Any, unit: int, negative: bool) -> np.ndarray:
-    """Return one unit's mask, (bytes) uint8: at or above the threshold, or at or below minus the threshold."""
-    return read_part(group[MASKS], (int(negative), unit, slice(None)))

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from models.corpus.corpus_index import CorpusIndex
-from models.corpus.state_summaries import BLOCK, BLOCKS_OF_CHUNK, SAMPLE, sample_stride, unit_row
+from models.corpus.state_summaries import BLOCK, BLOCKS_OF_CHUNK, SAMPLE, sample_stride
 
 WINDOW = 8
 """Tokens up to the strongest one by which two contexts count as the same."""
@@ -51,9 +50,8 @@ def strongest_contexts(
         Problem: the index has no such unit.
     """
     index.check_units(layer, quantity, [unit])
-    summaries = index.array(f"summaries/{layer}/{quantity}")
     contexts, steps, values = _Contexts(index), [], []
-    for some_steps, some_values in _falling_extremes(summaries, unit, weakest):
+    for some_steps, some_values in _falling_extremes(index, f"summaries/{layer}/{quantity}", unit, weakest):
         for first in range(0, len(some_steps), AT_ONCE):
             candidates = some_steps[first : first + AT_ONCE]
             contexts.load(candidates)
@@ -66,25 +64,28 @@ def strongest_contexts(
     return UnitContexts(np.array(steps, dtype=np.int64), np.array(values, dtype=np.float16))
 
 
-def _falling_extremes(group: Any, unit: int, weakest: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _falling_extremes(
+    index: CorpusIndex, summaries: str, unit: int, weakest: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the blocks' extremes as steps and values, the strongest first, equals in the order of the corpus.
 
     The chunks of blocks are read by their own extremes, and only when all that is in them comes later than what was yielded.
 
     Args:
-        group: the summaries of a layer's quantity.
+        index: of the corpus.
+        summaries: the path of those of a layer's quantity.
         unit: of the layer.
         weakest: whether the smallest values come first.
     """
-    name, sign = ("minimum", 1) if weakest else ("maximum", -1)
-    best = sign * unit_row(group, f"{name}_of_chunk", unit).astype(np.float32)
+    name, sign = (f"{summaries}/minimum", 1) if weakest else (f"{summaries}/maximum", -1)
+    best = sign * index.read(f"{name}_of_chunk", (unit, slice(None))).astype(np.float32)
     chunks = np.argsort(best, kind="stable")
     steps, values, keys = np.zeros(0, np.int64), np.zeros(0, np.float16), np.zeros(0, np.float32)
     for place, chunk in enumerate(chunks.tolist()):
         first = chunk * BLOCKS_OF_CHUNK
-        columns = slice(first, min(first + BLOCKS_OF_CHUNK, group[name].shape[1]))
-        found = unit_row(group, name, unit, columns)
-        at = unit_row(group, f"{name}_at", unit, columns)
+        columns = slice(first, min(first + BLOCKS_OF_CHUNK, index.array(name).shape[1]))
+        found = index.read(name, (unit, columns))
+        at = index.read(f"{name}_at", (unit, columns))
         steps = np.concatenate([steps, (first + np.arange(len(found))) * BLOCK + at])
         values = np.concatenate([values, found])
         keys = np.concatenate([keys, sign * found.astype(np.float32)])
@@ -111,7 +112,7 @@ def contexts_over_range(index: CorpusIndex, layer: str, quantity: str, unit: int
         Problem: the index has no such unit.
     """
     index.check_units(layer, quantity, [unit])
-    values = unit_row(index.array(f"summaries/{layer}/{quantity}"), SAMPLE, unit)
+    values = index.read(f"summaries/{layer}/{quantity}/{SAMPLE}", (unit, slice(None)))
     steps = np.arange(len(values)) * BLOCK * sample_stride(index.steps)
     wide = values.astype(np.float64)
     low, high = wide.min(), wide.max()
