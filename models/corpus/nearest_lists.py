@@ -28,7 +28,7 @@ from models.corpus.checked_arrays import read_part
 from models.corpus.corpus_index import CorpusIndex
 
 FOLDER, LISTS, ENTRIES, ABOUT = "nearest", "lists.faiss", "entries.faiss", "about.json"
-BLOCK_STATES = 1 << 18
+BLOCK_STATES = 1 << 17
 """States that are divided in memory at a time."""
 
 STATES_OF_LIST = 40
@@ -226,7 +226,8 @@ def _parts(index: CorpusIndex, layer: str, quantity: str, metric: str) -> Iterat
 def _sample(index: CorpusIndex, layer: str, quantity: str, metric: str, count: int) -> np.ndarray:
     """Return states of tokens spread evenly over the corpus, (at most ``count``, H) float32."""
     stride = max(1, index.steps // count)
-    parts = [states[-start % stride :: stride] for start, states in _parts(index, layer, quantity, metric)]
+    # copies: a view would hold its whole part in memory
+    parts = [states[-start % stride :: stride].copy() for start, states in _parts(index, layer, quantity, metric)]
     return np.ascontiguousarray(np.concatenate(parts)[:count])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -90,6 +91,19 @@ def test_lists_of_another_size_are_not_used_and_damaged_ones_named(index):
     with pytest.raises(Problem, match=r"cannot be read \(.*\)\. Build it again"):
         nearest_states.nearest_states(index, *LAYER, state, 5)
     (target / LISTS).write_bytes(content)
+
+
+def test_the_sample_holds_no_part_of_the_states_in_memory(index, monkeypatch):
+    size, parts = 1 << 22, 12
+    monkeypatch.setattr(
+        nearest_lists, "_parts", lambda *_: ((k * 1024, np.ones((1024, size >> 12), np.float32)) for k in range(parts))
+    )
+    monkeypatch.setitem(index.about, "steps", parts * 1024)
+    tracemalloc.start()
+    sample = nearest_lists._sample(index, *LAYER, "euclidean", 100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(sample) == 100 and peak < 4 * size < parts * size
 
 
 def test_a_build_that_is_stopped_leaves_the_lists_as_they_were(index):
