@@ -17,6 +17,8 @@ The state of the network starts anew at each document; a long text is several do
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,6 +116,12 @@ class CorpusIndex:
         """V symbols in the order of their ids; None of a network of numbers."""
         found = self.about["vocabulary"]
         return None if found is None else tuple(found)
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of where it is and what it was built from: another one built in the same folder has another key."""
+        content = json.dumps([str(self.folder.resolve()), self.about], sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def check_network(self, network: Network) -> None:
         """Check that the index was made with a network.

@@ -98,6 +98,12 @@ def unit_distribution(
     return UnitDistribution(counts[0], counts[1])
 
 
+def check_some(index: CorpusIndex, places: TokenPlaces) -> None:
+    """Check that some tokens of a corpus are at the places and some are not. Raises Problem: none or all are."""
+    if places.count in (0, index.steps):
+        raise Problem("The tokens must be some of the corpus: not none, and not all.")
+
+
 def separating_units(
     index: CorpusIndex,
     layer: str,
@@ -112,9 +118,8 @@ def separating_units(
     Raises:
         Problem: no token is inside, or none is outside.
     """
+    check_some(index, places)
     inside_count = places.count
-    if inside_count in (0, index.steps):
-        raise Problem("The tokens must be some of the corpus: not none, and not all.")
     array = index.states(layer, quantity)
     sums = np.zeros((2, 2, array.shape[1]))
     size = index.about["shard_steps"]

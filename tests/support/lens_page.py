@@ -82,6 +82,15 @@ def sent_payload(page: AppTest, view_id: str | None = None):
     return next(each for each in payloads if view_id in (None, each[0]["view_id"]))
 
 
+def start_on_layer(lens: str, file: Path, layer: str) -> AppTest:
+    """Return a lens on one layer of an opened file, which it shows without an error."""
+    page = start(lens, opened=file, layer=layer)
+    assert not page.error and not page.exception
+    view = page.session_state["unrolled"].view
+    assert view.net.startswith(file.name) and view.layer == layer
+    return page
+
+
 def show_weight_gradient(page: AppTest, option: str, name: str) -> AppTest:
     """Choose the weights whose gradient the Gradients lens splits by time step: ``option`` on the page, ``name`` in torch."""
     weights = widget_at(page.button_group, "feeding")

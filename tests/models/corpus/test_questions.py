@@ -1,6 +1,7 @@
 """The questions to an index against a slow scan of its states, written with loops."""
 
 import math
+import shutil
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.stats import fisher_exact, mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
 from models.core.messages import Problem
+from models.corpus.corpus_index import CorpusIndex
 from models.corpus.nearest_states import nearest_states
 from models.corpus.pattern_search import UnitPattern, find_pattern, pattern_of_span
 from models.corpus.shared_tokens import control_error_rate, shared_annotations, shared_tokens
@@ -344,3 +346,11 @@ def test_the_rate_of_false_findings(p):
     from scipy.stats import false_discovery_control
 
     assert control_error_rate(p).tolist() == (false_discovery_control(p) <= 0.05 + 1e-15).tolist()
+
+
+def test_an_index_that_was_built_anew_has_another_key(index, tmp_path):
+    folder = tmp_path / "index"
+    first = build(letter_network(), ["ab", "a"], folder).key
+    assert first == CorpusIndex(folder).key != index.key
+    shutil.rmtree(folder)
+    assert build(letter_network(), ["ab", "b"], folder).key != first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.lens_page import show_weight_gradient, start, text_of
+from tests.support.lens_page import show_weight_gradient, start_on_layer, text_of
 from tests.support.multiplicative_networks import MultiplicativeNetwork
 
 
@@ -20,10 +20,7 @@ def file(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit", "checkpoint"])
 def test_every_lens_shows_it(file, lens):
-    page = start(lens, opened=file, layer="cell.l0")
-    assert not page.error and not page.exception
-    view = page.session_state["unrolled"].view
-    assert view.net.startswith("sentiment.pt") and view.layer == "cell.l0"
+    page = start_on_layer(lens, file, "cell.l0")
     if lens == "step":
         assert "gate order (cell.l0)" in text_of(page)
     if lens == "gradients":

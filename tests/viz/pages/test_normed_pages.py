@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.lens_page import show_weight_gradient, start, text_of
+from tests.support.lens_page import show_weight_gradient, start_on_layer, text_of
 from tests.support.normed_networks import NormedNetwork
 
 
@@ -20,9 +20,8 @@ def file(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("lens", ["states", "gradients", "checkpoint"])
 def test_the_lenses_name_its_norms(file, lens):
-    page = start(lens, opened=file, layer="lower.cell.l0")
-    assert not page.error and not page.warning
-    assert page.session_state["unrolled"].view.layer == "lower.cell.l0"
+    page = start_on_layer(lens, file, "lower.cell.l0")
+    assert not page.warning
     if lens == "states":
         assert "A layer norm follows the forget gate here, so no gate alone" in text_of(page)
     if lens == "gradients":

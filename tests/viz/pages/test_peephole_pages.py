@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.lens_page import show_weight_gradient, start, text_of
+from tests.support.lens_page import show_weight_gradient, start_on_layer, text_of
 from tests.support.onnx_models import model_of
 
 pytest.importorskip("onnx")
@@ -33,10 +33,8 @@ def file(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("lens", ["step", "states", "gradients", "edit", "checkpoint"])
 def test_every_lens_shows_it(file, lens):
-    page = start(lens, opened=file, layer="rnn.l0")
-    assert not page.error and not page.warning
-    view = page.session_state["unrolled"].view
-    assert view.net.startswith("peepholes.onnx") and view.layer == "rnn.l0"
+    page = start_on_layer(lens, file, "rnn.l0")
+    assert not page.warning
     if lens == "gradients":
         show_weight_gradient(page, "peepholes w_c", "weight_ch")
     if lens == "checkpoint":

@@ -35,11 +35,12 @@ def fixed_points_panel(view: SearchView) -> None:
         run = cache.forward_run(shown.net or "", shown.text or "")  # without edits, as the corpus was read
         layer = run.trace.layers[view.layer]
         given = _chosen_input(layer, run.row, view.step, run.labels_of(view.layer)[view.step])
-        arguments = layer.weights, str(view.index.folder), view.layer, given
         found = queued_answer(
-            ("fixed_points", arguments[1], view.layer, sha256(given.tobytes()).hexdigest()),
+            view.index,
+            "fixed_points",
+            (view.layer, sha256(given.tobytes()).hexdigest()),
             corpus_fixed_points,
-            arguments,
+            (layer.weights, str(view.index.folder), view.layer, given),
             button=_("Find the points"),
             text=_("The points are being computed …"),
         )

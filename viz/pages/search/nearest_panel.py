@@ -59,11 +59,12 @@ def _nearest(view: SearchView, state: np.ndarray, metric: str) -> NearestStates 
         return nearest_states(
             index, view.layer, view.quantity, state, NEAREST, metric=metric, per_document=OF_EACH_DOCUMENT
         )
-    arguments = str(index.folder.resolve()), view.layer, view.quantity, state, NEAREST, metric, OF_EACH_DOCUMENT
     return queued_answer(
-        ("nearest_states", *arguments[:3], metric, sha256(state.tobytes()).hexdigest()),
+        index,
+        "nearest_states",
+        (view.layer, view.quantity, metric, sha256(state.tobytes()).hexdigest()),
         nearest_in_worker,
-        arguments,
+        (str(index.folder.resolve()), view.layer, view.quantity, state, NEAREST, metric, OF_EACH_DOCUMENT),
         button=_("Find the nearest states"),
         text=_("The state is being compared with those of the corpus …"),
     )

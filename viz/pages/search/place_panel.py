@@ -7,7 +7,7 @@ import streamlit as st
 
 from models.core.messages import Problem
 from models.corpus.text_places import MAX_PATTERN, TokenPlaces, annotation_places, regex_places
-from models.corpus.unit_distribution import separating_units, separating_units_in_worker, unit_distribution
+from models.corpus.unit_distribution import check_some, separating_units, separating_units_in_worker, unit_distribution
 from viz.figures.two_distributions import two_distributions
 from viz.i18n import _
 from viz.pages.page_elements import chart, page_theme, show_problem
@@ -48,8 +48,7 @@ def place_panel(view: SearchView) -> None:
             if not places.count:
                 st.markdown(_("No token of the corpus matches."))
                 return
-            if places.count == view.index.steps:
-                raise Problem("The tokens must be some of the corpus: not none, and not all.")
+            check_some(view.index, places)
         except Problem as problem:
             show_problem(problem)
             return
@@ -86,11 +85,12 @@ def _separating_units(view: SearchView, places: TokenPlaces, asked: str) -> np.n
     """Return how far each unit's means are apart; None while that is computed, or before the reader starts it."""
     if is_read_at_once(view.index):
         return separating_units(view.index, view.layer, view.quantity, places)
-    place = str(view.index.folder.resolve()), view.layer, view.quantity
     return queued_answer(
-        ("text_search", *place, asked),
+        view.index,
+        "text_search",
+        (view.layer, view.quantity, asked),
         separating_units_in_worker,
-        (*place, places),
+        (str(view.index.folder.resolve()), view.layer, view.quantity, places),
         button=_("Compare all units"),
         text=_("The units are being compared …"),
     )

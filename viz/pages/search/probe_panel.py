@@ -33,11 +33,13 @@ def probe_panel(view: SearchView) -> None:
         name = property_choice(view, "probed")
         if name is None:
             return
-        place = str(view.index.folder), view.layer, view.quantity, name
+        place = view.layer, view.quantity, name
         found = queued_answer(
-            ("probes", *place),
+            view.index,
+            "probes",
+            place,
             probe_annotation,
-            (cache.network(get_session().view.net or ""), *place),
+            (cache.network(get_session().view.net or ""), str(view.index.folder), *place),
             button=_("Train the probes"),
             text=_("The probes are being trained …"),
         )

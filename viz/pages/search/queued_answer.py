@@ -25,25 +25,34 @@ def is_read_at_once(index: CorpusIndex) -> bool:
 
 
 def queued_answer(
-    key: tuple[Hashable, ...], function: Callable[..., Any], arguments: tuple[Any, ...], *, button: str, text: str
+    index: CorpusIndex,
+    name: str,
+    asked: tuple[Hashable, ...],
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    *,
+    button: str,
+    text: str,
 ) -> Any:
     """Return the result of a call, or None: then show the button that starts it, its progress, or why it failed.
 
     Args:
-        key: of the call; its first part names the panel.
+        index: of the corpus that the call is about.
+        name: of the panel.
+        asked: what else the result depends on.
         function: that is called.
         arguments: of it.
         button: the label of the button.
         text: what the call does.
     """
-    found = None
+    found, key = None, (name, index.key, *asked)
     try:
         found = CALLS.result(key)
     except Problem as problem:
         show_problem(problem)
     if CALLS.is_running(key):
-        call_note(CALLS, [key], text, key=f"search_stop_{key[0]}")
-    elif found is None and st.button(button, key=f"search_start_{key[0]}"):
+        call_note(CALLS, [key], text, key=f"search_stop_{name}")
+    elif found is None and st.button(button, key=f"search_start_{name}"):
         try:
             with st.spinner(_("Preparing the data and the process …")):
                 CALLS.start(key, function, *arguments)

@@ -28,11 +28,13 @@ def readable_panel(view: SearchView) -> None:
         name = property_choice(view, "onset")
         if name is None:
             return
-        place = str(view.index.folder), view.layer, view.quantity, name
+        place = view.layer, view.quantity, name
         found = queued_answer(
-            ("readable_when", *place),
+            view.index,
+            "readable_when",
+            place,
             probe_onset,
-            (cache.network(get_session().view.net or ""), *place),
+            (cache.network(get_session().view.net or ""), str(view.index.folder), *place),
             button=_("Train a probe at each offset"),
             text=_("The probes are being trained …"),
         )
