@@ -3,6 +3,7 @@ unrolled.components.redraw_timer = {
   invisible: true,
   mount(element, first, report) {
     const LONGEST = 5000; // milliseconds of a pause
+    const FRAME = 100; // milliseconds after which a frame that did not come is not waited for
     const LOST = 20000; // milliseconds after which a picture that did not come is requested again
     let { turn, pause } = {};
     let requested = null; // when; null while none is on its way
@@ -17,9 +18,11 @@ unrolled.components.redraw_timer = {
       report("due", { turn, requests: ++requests, in_sight: figures.map(({ dataset }) => dataset.name) });
     }
 
-    // A frame after the last figure its picture is on the screen. The frames of a page out of sight come when it is in sight again.
+    // A frame after the last figure its picture is on the screen. A window behind another one gets few frames a second, or none.
     function wait(frames) {
-      frame = requestAnimationFrame(() => {
+      stop();
+      const next = () => {
+        stop();
         if (document.querySelector(".unrolled[data-later]")) wait(1);
         else if (frames) wait(frames - 1);
         else {
@@ -27,7 +30,9 @@ unrolled.components.redraw_timer = {
           requested = null;
           timer = setTimeout(request, Math.max(pause, Math.min(took / 2, LONGEST)));
         }
-      });
+      };
+      frame = requestAnimationFrame(next);
+      timer = setTimeout(next, FRAME);
     }
 
     function stop() {
@@ -39,7 +44,6 @@ unrolled.components.redraw_timer = {
     function update(next) {
       if (next.turn === turn) return;
       ({ turn, pause } = next);
-      stop();
       wait(1);
     }
 
