@@ -22,7 +22,7 @@ from viz.address import PROJECTOR
 from viz.components.panel_list import panel_list
 from viz.components.reports import word
 from viz.components.streamlit_host import reported
-from viz.i18n import _
+from viz.i18n import _, language
 from viz.pages.page_elements import caption, show_problem
 from viz.panel_choice import is_panel_open, last_opened, parse_panels
 from viz.session import Session, get_session
@@ -68,8 +68,9 @@ class Panel(Generic[T]):
         if not self.is_open or self.is_drawn:
             return None
         self.is_drawn = True
-        # The note goes at the end: where Streamlit's Stop ends the drawing it stays, and says so.
-        with self.place, st.spinner(_("Computing …"), show_time=True):
+        # The note goes at the end: where Streamlit's Stop ends the drawing it stays, and says so. Streamlit writes the time
+        # in English alone.
+        with self.place, st.spinner(_("Computing …"), show_time=language() == "en"):
             try:
                 found = self.draw()
             except Problem as problem:

@@ -51,6 +51,18 @@
     return (isNew ? push : this.replaceState).call(this, state, title, url);
   };
 
+  // While the script runs, Streamlit changes its icon five times a second, and the time beside "Computing …" ten times. Each change
+  // makes React begin anew to draw the elements whose scripts came late, so that on a slow computer none of them would appear before
+  // the end of the run (React never gives such a retry precedence). Therefore these timers wait until nothing is left to draw.
+  const MOTION = [100, 200];
+  const repeat = window.setInterval;
+  window.setInterval = function (callback, delay, ...values) {
+    if (!MOTION.includes(delay) || typeof callback !== "function") return repeat.call(this, callback, delay, ...values);
+    return repeat.call(this, () => {
+      if (!document.querySelector('[data-testid="stSkeleton"]')) callback(...values);
+    }, delay);
+  };
+
   // The strip of a first visit (viz/pages/step/first_visit.py) is shown until one of its buttons is pressed.
   const FIRST_VISIT = "unrolled-first-visit";
   const root = document.documentElement;

@@ -114,8 +114,9 @@ def slow_panel(run):
     @panel("returned_states", "First", "")
     def draw():
         place = st.empty()
+        place.text("at work")
         while not Path({gate!r}).exists():
-            place.text("at work")
+            st.session_state.get("a_key")  # where the run can be stopped, without a message to the page
             time.sleep(0.05)
         place.text("first is drawn")
 
@@ -130,8 +131,14 @@ def test_a_panel_is_stopped_alone_and_computed_when_it_is_opened_again(browser, 
     with serve(script=script) as url, opened_page(browser, f"{url}/layer") as page:
         expect(page.get_by_text("first is drawn")).to_be_visible()
         gate.unlink()
+        processor = page.context.new_cdp_session(page)
+        processor.send(
+            "Emulation.setCPUThrottlingRate", {"rate": 6}
+        )  # as on a slow computer, where buttons came at the end
         page.reload()
         expect(page.get_by_text("at work")).to_be_visible()
+        expect(page.get_by_role("button", name="Stop: First")).to_be_visible()
+        processor.send("Emulation.setCPUThrottlingRate", {"rate": 1})
         following = page.locator(".st-key-panel_call_lines")
         expect(following.locator(".unrolled-pending")).to_be_visible()
         rerun(page, page.get_by_role("button", name="Stop: First").click)
