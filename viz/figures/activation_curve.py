@@ -62,6 +62,7 @@ def activation_curve(
             )
             for gate in gates:
                 values = preactivations[gate]
+                units = np.arange(len(values))
                 heights = through(values) if row == 1 else through.slope(through(values))
                 figure.add_scatter(
                     x=values,
@@ -73,13 +74,13 @@ def activation_curve(
                     marker={
                         "color": quantity_colour(gate, theme),
                         "opacity": 0.75,
-                        "size": [13 if k == unit else 7 for k in range(len(values))],
+                        "size": np.where(units == unit, 13, 7),
                         "line": {
                             "color": FOREGROUND[theme],
-                            "width": [2 if k == unit else 0 for k in range(len(values))],
+                            "width": np.where(units == unit, 2, 0),
                         },
                     },
-                    customdata=list(range(len(values))),
+                    customdata=units,
                     hovertemplate=hover,
                     row=row,
                     col=column,

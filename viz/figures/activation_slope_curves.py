@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
+from viz.figures.curves import labelled_steps
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -53,7 +54,7 @@ def activation_slope_curves(
                 legendgroup=name,
                 mode="lines",
                 line={"color": colour, "width": 2, "dash": dash},
-                customdata=[[step + 1, label] for step, label in enumerate(labels)],
+                customdata=labelled_steps(labels),
                 hovertemplate=hover,
                 row=row,
                 col=1,
@@ -67,7 +68,7 @@ def activation_slope_curves(
             showlegend=row == 1,
             mode="lines",
             line={"color": FOREGROUND[theme], "width": 1},
-            customdata=[[step + 1, label] for step, label in enumerate(labels)],
+            customdata=labelled_steps(labels),
             hovertemplate=hover,
             row=row,
             col=1,

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.curves import labelled_steps
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
@@ -33,7 +34,7 @@ def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], 
             y=[float(value) if np.isfinite(value) else None for value in values],
             name=name,
             marker={"color": colour, "pattern": {"shape": pattern}},
-            customdata=[[step + 1, label] for step, label in enumerate(labels)],
+            customdata=labelled_steps(labels),
             hovertemplate="%{y:.3~g} · " + hover,
         )
     figure.update_layout(barmode="relative", bargap=0.15 if len(labels) <= 200 else 0)

@@ -45,15 +45,15 @@ def add_curve(
     common = {"name": name, "legendgroup": name, "showlegend": legend, "mode": "lines", **where}
     line = {"color": colour, "dash": dash, "width": width}
     if len(values) <= MAX_POINTS:
-        steps = range(first, first + len(values))
-        labelled = [[step + 1, label] for step, label in zip(steps, labels, strict=True)]
-        shown = [float(value) if np.isfinite(value) else None for value in values]
+        steps = np.arange(first, first + len(values))
+        labelled = labelled_steps(labels, first)
+        shown = np.where(np.isfinite(values), values, np.nan)
         hover = "%{y:.4g} · " + at
         if _has_isolated(np.isfinite(values)):
             common["mode"] = "lines+markers"
-        figure.add_scatter(x=list(steps), y=shown, line=line, customdata=labelled, hovertemplate=hover, **common)
+        figure.add_scatter(x=steps, y=shown, line=line, customdata=labelled, hovertemplate=hover, **common)
         add_nonfinite_marks(
-            figure, values, list(steps), [f"{step} {label}" for step, label in labelled], colour, name, **where
+            figure, values, steps.tolist(), [f"{step} {label}" for step, label in labelled], colour, name, **where
         )
         return
     blocks = downsample(values[:, None], MAX_POINTS // 3)
@@ -75,6 +75,17 @@ def add_curve(
     worst = np.where(np.isfinite(blocks.low[:, 0]), blocks.high[:, 0], blocks.low[:, 0])
     places = [f"{begin + first + 1}–{end + first}" for begin, end in pairwise(blocks.step_edges.tolist())]
     add_nonfinite_marks(figure, worst, steps.tolist(), places, colour, name, **where)
+
+
+def labelled_steps(labels: Sequence[str], first: int = 0) -> np.ndarray:
+    """Return (T, 2): each step, counted from 1, and its label, for hover labels; ``first`` is the first step, from 0.
+
+    An array of objects, because plotly checks and copies the values of a list one by one.
+    """
+    labelled = np.empty((len(labels), 2), dtype=object)
+    labelled[:, 0] = range(first + 1, first + 1 + len(labels))
+    labelled[:, 1] = labels
+    return labelled
 
 
 def add_nonfinite_marks(

@@ -37,9 +37,9 @@ def _escape(values: Any) -> Any:
     if isinstance(values, str):
         escaped = escape_plotly(values)
         return values if escaped == values else escaped
-    if getattr(values, "dtype", None) is not None and values.dtype.kind == "O":
-        values = values.tolist()
-    if not isinstance(values, (list, tuple)):
+    is_array = getattr(values, "dtype", None) is not None and values.dtype.kind == "O"
+    if not is_array and not isinstance(values, (list, tuple)):
         return values
-    each = [_escape(value) for value in values]
-    return values if all(new is old for new, old in zip(each, values, strict=True)) else each
+    items = values.tolist() if is_array else values
+    each = [_escape(item) for item in items]
+    return values if all(new is old for new, old in zip(each, items, strict=True)) else each

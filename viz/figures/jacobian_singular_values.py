@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.curves import labelled_steps
 from viz.figures.log_norm_axis import axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
@@ -46,7 +47,7 @@ def jacobian_singular_values(
             name=name,
             mode="lines",
             line={"color": colour, "dash": dash, "width": width},
-            customdata=[[first + step + 1, label] for step, label in enumerate(labels)],
+            customdata=labelled_steps(labels, first),
             hovertemplate="%{y:.3~g} · " + hover,
         )
     figure.add_hline(y=1, line={"color": FOREGROUND[theme], "width": 1, "dash": "dash"})

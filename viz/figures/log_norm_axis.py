@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from viz.figures.curves import add_nonfinite_marks
+from viz.figures.curves import add_nonfinite_marks, labelled_steps
 from viz.i18n import _
 
 MAX_DECADES = 12.0
@@ -33,10 +33,10 @@ def add_norm_curve(
     positive = np.isfinite(norms) & (norms > 0)
     # For translators: {step} and {token} are filled by the browser.
     hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
-    places = [[first + step + 1, label] for step, label in enumerate(labels)]
+    places = labelled_steps(labels, first)
     figure.add_scatter(
-        x=list(range(len(norms))),
-        y=[float(value) if shown else None for value, shown in zip(norms, positive, strict=True)],
+        x=np.arange(len(norms)),
+        y=np.where(positive, norms, np.nan),
         name=name,
         legendgroup=name,
         mode="lines+markers" if len(norms) <= 80 else "lines",
@@ -62,7 +62,7 @@ def add_zero_marks(
     *,
     floor: float,
     hover: str,
-    customdata: Sequence[object] | None = None,
+    customdata: Sequence[object] | np.ndarray | None = None,
     **where: int,
 ) -> None:
     """Mark exact zeros, which a log axis does not have, by crosses on its ``floor``.

@@ -47,8 +47,8 @@ def selective_units(
             colorscale=[[0, GRID[theme]], [1, quantity_colour(quantity, theme)]],
             xgap=1 if len(steps) < 200 else 0,
             ygap=3,
-            text=[[labels[int(step)] for step in steps]] * len(units),
-            customdata=[[int(step) + 1 for step in steps]] * len(units),
+            text=np.tile(np.array(labels, dtype=object)[steps.astype(int)], (len(units), 1)),
+            customdata=np.tile(steps.astype(int) + 1, (len(units), 1)),
             # For translators: what is in %{} is filled by the browser.
             hovertemplate="%{y} · "
             + _("step {step}, token '{token}'").format(step="%{customdata}", token="%{text}")

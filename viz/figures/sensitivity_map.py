@@ -1,12 +1,14 @@
 """Sensitivity of one state to every input, as shades of colour after Graves (2012)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from viz.colours import Theme, plotly_scale, quantity_colour, text_colour, unit_scale
+from viz.figures.curves import labelled_steps
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
@@ -54,12 +56,11 @@ def sensitivity_map(
     )
     scale = unit_scale(theme)
     shares = [_share(values) for _name, values, _colour, _dash in paths]
-    steps = list(range(len(tokens)))
     # For translators: {step} and {token} are filled by the browser.
     hover = _("step {step}, token '{token}'").format(step="%{customdata[0]}", token="%{customdata[1]}")
     figure.add_heatmap(
-        z=shares[::-1],
-        x=steps,
+        z=np.array(shares[::-1]),
+        x=np.arange(len(tokens)),
         y=[name for name, *_rest in paths][::-1],
         zmin=0,
         zmax=1,
@@ -67,24 +68,21 @@ def sensitivity_map(
         showscale=False,
         xgap=1 if len(tokens) < 150 else 0,
         ygap=4,
-        customdata=[[[begin + k + 1, token] for k, token in enumerate(tokens)]] * len(paths),
+        customdata=np.stack([labelled_steps(tokens, begin)] * len(paths)),
         hovertemplate="%{z:.1%} · " + hover + "<extra>%{y}</extra>",
         row=1,
         col=1,
     )
+    written: list[dict[str, Any]] = []
     if sum(len(token) + 1 for token in tokens) <= MAX_CELL_CHARACTERS:
         for (name, *_rest), share in zip(paths, shares, strict=True):
             for k, token in enumerate(tokens):
                 ground = scale[round(255 * float(np.nan_to_num(share[k])))]
-                figure.add_annotation(
-                    x=k,
-                    y=name,
-                    text=token,
-                    showarrow=False,
-                    font={"size": 15, "color": text_colour(ground)},
-                    row=1,
-                    col=1,
+                font = {"size": 15, "color": text_colour(ground)}
+                written.append(
+                    {"x": k, "y": name, "xref": "x", "yref": "y", "text": token, "showarrow": False, "font": font}
                 )
+    figure.layout.annotations = written  # at once: each `add_annotation` would check all before it again
     floor = axis_floor([values for _name, values, *_rest in paths], span=9)
     for name, values, colour, dash in paths:
         add_norm_curve(

@@ -122,7 +122,8 @@ def test_every_format_has_its_curve(theme):
     distances = {"float32": np.array([0.0, 1e-8]), "tf32": np.array([1e-4, 2e-4]), "bfloat16": np.array([0.1, np.nan])}
     figure = precision_drift(distances, ["a", "b"], theme=theme)
     curves = {trace.name: trace for trace in figure.data if trace.mode != "markers"}
-    assert list(curves["TF32"].y) == [1e-4, 2e-4] and list(curves["bfloat16"].y) == [0.1, None]
+    np.testing.assert_array_equal(curves["TF32"].y, [1e-4, 2e-4])
+    np.testing.assert_array_equal(curves["bfloat16"].y, [0.1, np.nan])
     (zero,) = [trace for trace in figure.data if trace.mode == "markers"]
     assert list(zero.x) == [0] and zero.name == "float32"
 
