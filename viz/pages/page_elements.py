@@ -69,7 +69,7 @@ def norm_chart(figure: go.Figure, key: str, *, names: Sequence[str | None]) -> N
     if figure.layout.xaxis.range[1] > MAX_STEPS_WITHOUT_ZOOM:
         chart(figure, key, names=names)
     else:
-        line_chart(figure.to_plotly_json(), name=_joined(names), key=key)
+        line_chart(figure, name=_joined(names), key=key)
 
 
 def _joined(names: Sequence[str | None]) -> str:

@@ -19,7 +19,7 @@ TOKENS = ["a", "<br>", "$", "&lt;", "e", "f", "g"]
 
 def test_every_value_is_drawn_at_its_place_and_named_under_the_pointer(browser):
     figure = gradient_norms(NORMS, TOKENS, loss_step=5)
-    data = line_chart_data(figure.to_plotly_json(), name="norms")
+    data = line_chart_data(figure, name="norms")
     with plain_page(browser, [(LINE_CHART, data)]) as page:
         svg = page.locator(".unrolled-line-chart svg")
         expect(svg.locator("text", has_text="time step (token)")).to_be_visible()
