@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from models.core.html_representation import NotebookHtml
 from models.core.labelled_arrays import scalars_to_pandas
 from models.core.messages import Problem
 from models.runs.map_store import MissingArray, read_map
@@ -77,7 +78,7 @@ class RunLayer:
     maps: tuple[str, ...]
 
 
-class TrainingRun:
+class TrainingRun(NotebookHtml):
     """A run folder; scalars, maps and the status are read anew at each access, so that it follows a run being written.
 
     Attributes:

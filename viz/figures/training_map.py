@@ -12,6 +12,9 @@ from viz.i18n import _
 MAX_COLUMNS, MAX_POSITIONS = 320, 256
 """Rows of the map that are drawn, as columns of the picture, and time steps."""
 
+CARRIED = {"LSTM": "forget_gate", "GRU": "update_gate", "RNN": "preactivation"}
+"""The gate whose map is drawn at first, by the kind of cell."""
+
 MAX_DECADES = 12.0
 """Powers of ten that the colours of a logarithmic map show below its largest value."""
 
@@ -75,10 +78,10 @@ def training_map(
     return figure.update_layout(hovermode="closest", uirevision="training", margin={"t": 16, "r": 8})
 
 
-def drawn_rows(values: StepMap, broken: np.ndarray) -> list[int]:
-    """Return the indices of the rows that are drawn; ``broken`` (N, P) is where a value is NaN or infinite."""
+def drawn_rows(values: StepMap, broken: np.ndarray, most: int = MAX_COLUMNS) -> list[int]:
+    """Return the indices of at most about ``most`` rows to draw; ``broken`` (N, P) is where a value is NaN or infinite."""
     count = len(values.steps)
-    every = max(1, -(-count // MAX_COLUMNS))
+    every = max(1, -(-count // most))
     rows = set(range(0, count, every)) | ({count - 1} if count else set())
     first = np.flatnonzero(broken.any(1))
     return sorted(rows | set(first[:1].tolist()))

@@ -155,9 +155,9 @@ def finite_list(values: ArrayLike) -> list[float | None]:
 
 
 def _has_no_steps(name: str) -> bool:
-    return name.startswith(("weight_", "bias_", "gain_", "shift_", "detail_", "column:", "source_")) or name.endswith(
-        "_before"
-    )
+    return name.startswith(
+        ("weight_", "bias_", "gain_", "shift_", "detail_", "column:", "map:", "source_")
+    ) or name.endswith("_before")
 
 
 def _contiguous(name: str, array: ArrayLike) -> NDArray[Any]:

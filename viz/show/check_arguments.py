@@ -49,3 +49,9 @@ def check_no_unit(unit: Any) -> None:
     """Check that no unit is chosen for a gradient map of losses that are not those of a unit. Raises Problem: one is."""
     if unit is not None:
         raise Problem("The losses of this gradient map are not the values of a unit. Leave out “unit”.")
+
+
+def check_no_training_unit(unit: Any) -> None:
+    """Check that no unit is chosen of a run of training, whose numbers are of all units. Raises Problem: one is."""
+    if unit is not None:
+        raise Problem("The numbers of a run of training are of all units of a layer. Leave out “unit”.")

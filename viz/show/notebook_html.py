@@ -1,4 +1,4 @@
-"""What a notebook shows of a trace, a network and a checkpoint at the end of a cell."""
+"""What a notebook shows of a trace, a network, a training and a checkpoint at the end of a cell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from viz.show.show_lens import show
 
 
 def notebook_html(thing: Any) -> str:
-    """Return HTML: the Step lens of a run or a network, the recurrent layers of a checkpoint.
+    """Return HTML: the Step lens of a run or a network, a training, or the recurrent layers of a checkpoint.
 
     Raises:
         Problem: it cannot be shown; one sentence says why.

@@ -15,7 +15,14 @@ from models.zoo.catalogue import load_network, network_names
 from viz.escape import escape_html
 from viz.i18n import LANGUAGES
 from viz.show.attention_view import attention_view
-from viz.show.check_arguments import check_no_quantity, check_no_row, check_no_unit, check_texts, checked_index
+from viz.show.check_arguments import (
+    check_no_quantity,
+    check_no_row,
+    check_no_training_unit,
+    check_no_unit,
+    check_texts,
+    checked_index,
+)
 from viz.show.gradients_view import gradients_view, has_own_losses, norms_view
 from viz.show.notebook_bridge import notebook_bridge
 from viz.show.offline_file import offline_html
@@ -23,6 +30,7 @@ from viz.show.run_source import run_source
 from viz.show.shown_view import ShownView
 from viz.show.states_view import states_view
 from viz.show.step_view import step_view
+from viz.show.training_view import place_of_number, run_of_training, training_view
 
 LENS_NAMES = ("step", "states", "gradients", "attention")
 
@@ -63,12 +71,13 @@ class Shown:
 
     @property
     def step(self) -> int:
-        """The time step that is shown, from 0."""
-        return int(self._place["step"])
+        """The time step that is shown, from 0; of a run of training, the training step."""
+        return int(self._numbered("step", self._place["step"]))
 
     @step.setter
     def step(self, value: int) -> None:
-        self._move(step=self._checked("step", value))
+        numbers = self._view.step_numbers
+        self._move(step=place_of_number(numbers, value) if numbers else self._checked("step", value))
 
     @property
     def unit(self) -> int:
@@ -116,7 +125,12 @@ class Shown:
             if self._bridge is not None and getattr(self._bridge, name) != value:
                 setattr(self._bridge, name, value)
             for handler in tuple(self._handlers):
-                handler({"name": name, "old": old, "new": value})
+                handler({"name": name, "old": self._numbered(name, old), "new": self._numbered(name, value)})
+
+    def _numbered(self, name: str, value: Any) -> Any:
+        """Return a place as a program says it: of a step, its number."""
+        numbers = self._view.step_numbers
+        return numbers[value] if name == "step" and numbers else value
 
     def html(self) -> str:
         """Return the view as one HTML page that needs no server."""
@@ -161,13 +175,16 @@ def show(
     """Show a lens of a run.
 
     Args:
-        thing: a network or the name of a bundled one, a ``Trace``, a ``ForwardRun``, or a result of ``gradient_map``.
+        thing: a network or the name of a bundled one, a ``Trace``, a ``ForwardRun``, a result of ``gradient_map``, or a run
+            of training: what ``open_run`` or ``watch`` returned, or the path of a run folder.
         text: the input of a network; None for its default.
-        lens: "step", "states", "gradients" or "attention"; None for "step", and for "gradients" of a gradient map.
+        lens: "step", "states", "gradients" or "attention"; None for "step", for "gradients" of a gradient map, and for
+            "train" of a run of training, which has no other.
         layer: the layer, by PyTorch's name; of the Attention lens the module.
         step, unit: what is shown first, from 0; None for what the app shows. The unit is of the Attention lens the head of a
             Transformer; of the Gradients lens that whose values are the losses, where the network has none of its own.
-        quantity: the gate or state that is shown first, of the Step and States lenses.
+            Of a run of training, the step is a training step.
+        quantity: the gate or state that is shown first, of the Step and States lenses; of a run of training, the gate.
         row: the sequence of a trace's batch, or of that of a gradient map.
         app: the address of a running app, as ``http://localhost:8501``, to which the file has a link.
         lang: the language shown first, "en" or "ko"; None for the browser's.
@@ -195,6 +212,19 @@ def _maker(thing: Any, text: str | None, lens: str | None, chosen: dict[str, Any
         check_no_quantity("gradients", chosen["quantity"])
         check_no_unit(chosen["unit"])
         return lambda view_id: norms_view(thing, view_id, chosen)
+    training = run_of_training(thing)
+    if training is not None:
+        if lens not in (None, "train"):
+            raise Problem("A run of training is shown by the lens “train” alone.")
+        if text is not None:
+            raise Problem("A text belongs to a network. A recorded run is shown without one.")
+        check_no_row(chosen["row"])
+        check_no_training_unit(chosen["unit"])
+        return lambda view_id: training_view(training, view_id, chosen)
+    if lens == "train":
+        raise Problem(
+            "The lens “train” shows a run of training. Give what open_run(...) returns, or the path of a folder."
+        )
     lens = "step" if lens is None else lens
     if lens in ("gradients", "attention"):
         check_no_quantity(lens, chosen["quantity"])

@@ -65,6 +65,7 @@ class ShownView:
         address: the view in the app; None where the app cannot open it by a link.
         quantities: the gates and states to choose from; () where there is no choice.
         link_fields: the fields of the address that follow the reader's moves.
+        step_numbers: the number of each step for a program, where it is not its place: the training steps of a run.
     """
 
     view_id: str
@@ -78,3 +79,4 @@ class ShownView:
     address: View | None = None
     quantities: tuple[str, ...] = ()
     link_fields: tuple[str, ...] = ("step", "unit", "quantity")
+    step_numbers: tuple[int, ...] = ()

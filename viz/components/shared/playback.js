@@ -169,7 +169,7 @@
         scrubber.value = step;
         scrubber.style.setProperty("--at", `${(100 * step) / Math.max(trace.steps - 1, 1)}%`);
         scrubber.setAttribute("aria-valuetext", unrolled.fillTemplate(words.scrubber_text, { step: step + 1, token: unrolled.displayToken(trace.token(step)) }));
-        counter.textContent = unrolled.fillTemplate(words.counter, { step: step + 1, steps: trace.steps });
+        counter.textContent = unrolled.fillTemplate(words.counter, { step: step + 1, steps: trace.steps, token: trace.token(step) });
         buttons.first.disabled = buttons.previous.disabled = step === 0;
         buttons.last.disabled = buttons.next.disabled = step === trace.steps - 1;
         if (!playing) reportLater();

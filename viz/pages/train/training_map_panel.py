@@ -7,31 +7,22 @@ from functools import partial
 import streamlit as st
 
 from models.runs.open_run import TrainingRun
-from viz.figures.training_map import training_map
+from viz.figures.training_map import CARRIED, training_map
 from viz.i18n import _
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
 from viz.pages.train.live_chart import live_chart
 from viz.pages.train.shown_run import ShownRun, live, nothing_recorded
 from viz.pages.view_widgets import TEXT, view_buttons, view_widget
+from viz.panel_texts.training_texts import maps_sentence, training_map_text
 from viz.quantity_names import quantity_names
 from viz.session import Session
-
-CARRIED = {"LSTM": "forget_gate", "GRU": "update_gate", "RNN": "preactivation"}
-"""The gate that is selected at first, by the kind of cell."""
 
 
 def training_map_panel(session: Session, run: ShownRun, recording: TrainingRun) -> None:
     """Declare the panel of the maps."""
 
-    @panel(
-        "training_map",
-        _("Gradients and gates over the training"),
-        _(
-            "Left: does a band of strong gradients reach down to the first time steps, and from which training step on? "
-            "Right: where is the gate saturated?"
-        ),
-    )
+    @panel("training_map", *training_map_text())
     def draw() -> None:
         maps = {name: layer for name, layer in recording.layers.items() if "gradient/hidden" in layer.maps}
         if run.has_zoneout:
@@ -97,18 +88,7 @@ def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: s
                 training_map, saturated, title=_("saturated units"), log=False, marked=run.step, theme=theme
             )
             live_chart(draw_figure, "gate_map", run.name, layer, f"saturation-{gate}")
-    caption(_recorded_at(run, recording, gradients.stride, gradients.width))
-
-
-def _recorded_at(run: ShownRun, recording: TrainingRun, stride: int, width: int) -> str:
-    """Return what the maps are of: the sequences, the training steps that are kept, and the time steps of a row."""
-    of = (
-        _("The same probe sequence at the recorded training steps, one in {stride:,}.")
-        if recording.maps_of == "probes"
-        else _("The batch of the recorded training steps, one in {stride:,}.")
-    ).format(stride=stride)
+    of = maps_sentence(recording, gradients)
     if run.options is not None and run.options.task == "sentiment":
         of += " " + _("The loss is that of the class that the network predicted then.")
-    if width > 1:
-        of += " " + _("Each row of the picture is the mean of {width} time steps.").format(width=width)
-    return of
+    caption(of)
