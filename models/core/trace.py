@@ -17,7 +17,7 @@ from models.core.attention import AttentionTrace, AttentionTraces, attention_fro
 from models.core.cells import WEIGHT_NAMES
 from models.core.custom_cell import CustomTrace
 from models.core.html_representation import NotebookHtml
-from models.core.labelled_arrays import arrays_to_xarray
+from models.core.labelled_arrays import arrays_to_xarray, layer_to_pandas
 from models.core.layer_gradients import GradientError, LayerGradients, no_gradient
 from models.core.layer_run import LayerRun
 from models.core.messages import Problem
@@ -27,6 +27,7 @@ from models.core.saved_cell import SavedCell, cell_from_arrays, cell_to_arrays
 from models.core.weights import LayerWeights, read_only
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 
@@ -147,6 +148,21 @@ class Trace(NotebookHtml):
             >>> trace.to_xarray()["layers/rnn.l0"]["forget_gate"].mean(["batch", "time"])
         """
         return arrays_to_xarray(self.layers, self.attention, self.tokens)
+
+    def to_pandas(self, layer: str) -> pandas.DataFrame:
+        """Return the gates, states and gradients of a layer as a table: see ``layer_to_pandas``.
+
+        Raises:
+            Problem: there is no such layer, or pandas is not installed.
+
+        Example:
+            >>> trace.to_pandas("rnn.l0").groupby("unit")["forget_gate"].mean()
+        """
+        if layer not in self.layers:
+            raise Problem(
+                "There is no layer “{name}”. Choose one of these: {names}.", name=layer, names=", ".join(self.layers)
+            )
+        return layer_to_pandas(self.layers[layer], self.tokens)
 
     def save(self, path: str | PathLike[str] | BinaryIO) -> None:
         """Save everything to an ``.npz`` of plain arrays (no pickle); ``load_trace`` loads it bit for bit.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from models.core.html_representation import NotebookHtml
-from models.core.labelled_arrays import scalars_to_pandas
+from models.core.labelled_arrays import maps_to_pandas, scalars_to_pandas, training_to_xarray
 from models.core.messages import Problem
 from models.runs.map_store import MissingArray, read_map
 from models.runs.nonfinite_place import NonFinitePlace, parse_place
@@ -23,6 +23,7 @@ from models.runs.snapshots import list_snapshots
 
 if TYPE_CHECKING:
     import pandas
+    import xarray
 
 MAX_LAYERS = 1000
 MAX_SAMPLES = 1000
@@ -143,13 +144,30 @@ class TrainingRun(NotebookHtml):
 
         return self._read(read)
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self, layer: str | None = None) -> pandas.DataFrame:
         """Return all scalars as a table: a row for each training step, a column for each scalar, NaN where it has no value.
 
+        Args:
+            layer: for all maps of this layer instead: a row for each training step and time step, a column for each map.
+
         Raises:
-            Problem: pandas is not installed.
+            Problem: the run has no such layer, or pandas is not installed.
         """
-        return scalars_to_pandas(self.scalars(self.scalar_names))
+        if layer is None:
+            return scalars_to_pandas(self.scalars(self.scalar_names))
+        return maps_to_pandas(self._all_maps(layer))
+
+    def to_xarray(self) -> xarray.DataTree:
+        """Return the scalars and all maps as labelled arrays: see ``training_to_xarray``.
+
+        Raises:
+            Problem: xarray is not installed.
+
+        Example:
+            >>> run.to_xarray()["maps/rnn.l0"]["gradient_hidden"].sel(training_step=100)
+        """
+        maps = {name: self._all_maps(name) for name in self.layers}
+        return training_to_xarray(self.scalars(self.scalar_names), maps)
 
     def gradient_map(self, layer: str, quantity: str = "hidden") -> StepMap:
         """Return ||dL/dh_t|| (``"hidden"``) or ||dL/dc_t|| (``"cell"``) over the training; the norm over batch and units.
@@ -174,25 +192,38 @@ class TrainingRun(NotebookHtml):
         parts = ("closed", "open") if statistic == "saturation" else (statistic,)
         return self._map(layer, tuple(f"{part}/{gate}" for part in parts))
 
+    def _all_maps(self, layer: str) -> dict[str, StepMap]:
+        """Return every map of a layer, of the same state of the run."""
+        names = self.layers[layer].maps if layer in self.layers else ()
+        return dict(zip(names, self._maps(layer, [(name,) for name in names]), strict=True))
+
     def _map(self, layer: str, quantities: tuple[str, ...]) -> StepMap:
+        return self._maps(layer, [quantities])[0]
+
+    def _maps(self, layer: str, wanted: Sequence[tuple[str, ...]]) -> list[StepMap]:
+        """Return the sum of each of several groups of quantities."""
         if layer not in self.layers:
             raise Problem(
                 "The run has no layer {layer}. Choose one of: {layers}.", layer=layer, layers=", ".join(self.layers)
             )
         known = self.layers[layer].maps
-        if not set(quantities) <= set(known):
-            raise Problem(
-                "The layer {layer} has no map of {quantity}. Choose one of: {known}.",
-                layer=layer, quantity=quantities[0], known=", ".join(known),
-            )  # fmt: skip
-        index, places = self._index[layer], [known.index(quantity) for quantity in quantities]
+        for quantities in wanted:
+            if not set(quantities) <= set(known):
+                raise Problem(
+                    "The layer {layer} has no map of {quantity}. Choose one of: {known}.",
+                    layer=layer, quantity=quantities[0], known=", ".join(known),
+                )  # fmt: skip
+        index = self._index[layer]
 
-        def read(connection: sqlite3.Connection) -> StepMap:
-            steps, lengths, width, values = read_map(connection, self.folder, index, places)
+        def read(connection: sqlite3.Connection) -> list[StepMap]:
             found = connection.execute("SELECT stride FROM strides WHERE layer = ?", (index,)).fetchone()
-            stride = self.every if found is None else int(found[0])
-            positions = width * np.arange(values.shape[1], dtype=np.int64)
-            return StepMap(steps, positions, values, lengths, width, stride, self.every)
+            stride, maps = self.every if found is None else int(found[0]), []
+            for quantities in wanted:
+                places = [known.index(quantity) for quantity in quantities]
+                steps, lengths, width, values = read_map(connection, self.folder, index, places)
+                positions = width * np.arange(values.shape[1], dtype=np.int64)
+                maps.append(StepMap(steps, positions, values, lengths, width, stride, self.every))
+            return maps
 
         for attempt in range(ATTEMPTS):
             try:

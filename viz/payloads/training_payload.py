@@ -66,7 +66,7 @@ def training_numbers(run: TrainingRun, layer: RunLayer | None, scalars: Sequence
     size = sum(each.values.shape[1] for each in whole.values())
     most = min(MAX_COLUMNS, MAX_NUMBERS // max(size, 1))
     maps = {name: _thinned(each, most) for name, each in whole.items() if len(each.steps)}
-    steps = [each.steps for each in (*curves.values(), *maps.values())]
+    steps = [*(each.steps for each in curves.values()), *(each.steps for each in maps.values())]
     recorded = [max((len(each[0]) for each in found.values()), default=0)]
     recorded.append(max((len(each.steps) for each in whole.values()), default=0))
     axis = np.unique(np.concatenate([np.empty(0, np.int64), *steps]))
@@ -121,15 +121,17 @@ def training_payload(view_id: str, numbers: TrainingNumbers) -> bytes:
     """
     axis, layer = numbers.steps, numbers.layer
     gates: dict[str, np.ndarray] = {}
+    name = "" if layer is None else layer.name
     for gate in () if layer is None else layer.gates:
-        curve = numbers.curves.get(f"saturation/{layer.name}/{gate}")
-        if f"saturation/{gate}" in numbers.maps:
-            gates[gate] = np.full((len(axis), 1), np.nan)
-            if curve is not None:
-                gates[gate][np.searchsorted(axis, curve.steps), 0] = curve.values
+        if f"saturation/{gate}" not in numbers.maps:
+            continue
+        gates[gate] = np.full((len(axis), 1), np.nan)
+        curve = numbers.curves.get(f"saturation/{name}/{gate}")
+        if curve is not None:
+            gates[gate][np.searchsorted(axis, curve.steps), 0] = curve.values
     return pack(
         view_id,
-        layer="" if layer is None else layer.name,
+        layer=name,
         kind="" if layer is None else layer.kind,
         gates=gates,
         states={} if gates else {"training_step": axis[:, None]},
