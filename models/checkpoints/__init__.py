@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
+from types import ModuleType
 from uuid import uuid4
 
 from models.checkpoints.checkpoint import Checkpoint
-from models.checkpoints.formats import keras, npz, onnx, pytorch, safetensors, torch_export, torchscript
 from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.graphs.torchscript_normed_cells import with_stated_norms
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
@@ -37,8 +38,8 @@ from models.checkpoints.parsing.work_budget import work_budget
 
 __all__ = ["Checkpoint", "CheckpointError", "Limits", "load_checkpoint"]
 
-FORMATS = (safetensors, torch_export, torchscript, pytorch, keras, npz, onnx)
-"""In the order in which ``match`` is tried."""
+FORMATS = ("safetensors", "torch_export", "torchscript", "pytorch", "keras", "npz", "onnx")
+"""The modules of ``formats``, in the order in which ``match`` is tried. They are imported when the first file is loaded."""
 
 _slots = BoundedSemaphore(PROCESSES)
 """Bounds the files that are parsed at a time, in separate processes and then here."""
@@ -71,6 +72,7 @@ def load_checkpoint(
 def load_source(file: FileSource, *, isolated: bool = False) -> Checkpoint:
     """Load a checkpoint from a file that is open already; see ``load_checkpoint``."""
     limits = file.limits
+    import_formats()  # before the limits on work and time apply
     with _one_sentence(limits):
         with _slots if isolated else nullcontext():
             ask = _ask_first(file) if isolated else None
@@ -142,9 +144,15 @@ def _build_once(build: Callable[[], GraphModule]) -> Callable[[], GraphModule]:
     return graph
 
 
+@cache
+def import_formats() -> tuple[ModuleType, ...]:
+    """Import the modules of the formats, and return them in the order of ``FORMATS``."""
+    return tuple(import_module(f"{__name__}.formats.{name}") for name in FORMATS)
+
+
 def _load(source: FileSource) -> Checkpoint:
     """Detect the format, open the file and find its recurrent layers."""
-    for format in FORMATS:
+    for format in import_formats():
         if format.match(source):
             contents = format.open(source)
             check_tensors(contents.tensors, source)

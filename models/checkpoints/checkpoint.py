@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from models.checkpoints.building.file_network import network_of_file
 from models.checkpoints.checkpoint_data import CheckpointData
 from models.core.html_representation import NotebookHtml
 from models.networks.network import Network
@@ -35,4 +34,7 @@ class Checkpoint(NotebookHtml, CheckpointData):
             >>> net = load_checkpoint("classifier.pt").network(readout="mean")
             >>> net.module(ids), net.left_out
         """
+        # imported here, because who only loads a file needs none of what builds a network
+        from models.checkpoints.building.file_network import network_of_file
+
         return network_of_file(self, name, choices)

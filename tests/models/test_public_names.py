@@ -24,3 +24,10 @@ def test_importing_the_package_imports_nothing_else():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_importing_every_public_name_imports_no_checkpoint_format():
+    others = ("models.checkpoints.formats", "models.checkpoints.building.build", "viz", "streamlit", "plotly", "xarray")
+    program = f"import sys\nfrom models import *\nprint([name for name in sys.modules if name.startswith({others})])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -75,8 +75,9 @@ def answer(request: dict[str, Any], files: Files) -> tuple[dict[str, Any], memor
     try:
         match request["do"]:
             case "ready":
-                from models import checkpoints  # noqa: F401
+                from models import checkpoints
 
+                checkpoints.import_formats()
                 with suppress(ImportError):  # of HDF5 files alone
                     import h5py  # noqa: F401
 
