@@ -17,6 +17,7 @@ from viz.pages import LENSES, LESSONS, ROOM
 from viz.pages.lesson_strip import lesson_strip
 from viz.pages.page_elements import TERMS_SEEN
 from viz.pages.panels import PANEL_STYLE, page_panels
+from viz.pages.sent_elements import recorded_page
 from viz.session import Session, get_session
 
 STATIC = Path(__file__).parent / "static"
@@ -99,7 +100,7 @@ def page_frame(lens: str = "") -> Iterator[None]:
     if lens not in (LESSONS, ROOM):
         lesson_strip(get_session())
     try:
-        with page_panels():
+        with recorded_page(), page_panels():
             yield
             _glossary()
     finally:  # also where a page stops early: its messages say why

@@ -11,9 +11,15 @@ from tests.support.browser import TIMEOUT
 
 @contextmanager
 def offline_page(
-    browser: Browser, path: Path, *, place: str = "", scheme: str = "light", locale: str = "en-US"
+    browser: Browser,
+    path: Path,
+    *,
+    place: str = "",
+    scheme: str = "light",
+    locale: str = "en-US",
+    ready: str = "[data-value]",
 ) -> Iterator[Page]:
-    """Open the file, with ``place`` after #, once its numbers are there; yields the page.
+    """Open the file, with ``place`` after #, once its numbers, the elements ``ready``, are there; yields the page.
 
     Raises:
         AssertionError: on leaving, if the file requested an address or wrote an error to the console.
@@ -33,7 +39,7 @@ def offline_page(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         page.goto(f"{address}#{place}")
-        page.wait_for_selector("[data-value]", state="attached")
+        page.wait_for_selector(ready, state="attached")
         yield page
     finally:
         context.close()

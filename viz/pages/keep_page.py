@@ -18,8 +18,17 @@ from viz.show.run_source import RunSource
 from viz.show.shown_view import ShownView
 
 
-def keep_page_button(session: Session, make: Callable[[], ShownView]) -> None:
-    """Show the button; ``make`` returns the view when it is pressed."""
+def keep_page_button(
+    session: Session, make: Callable[[], ShownView], *, key: str = "keep_page", label: str = "", hint: str = ""
+) -> None:
+    """Show the button.
+
+    Args:
+        session: of the reader.
+        make: returns the view when the button is pressed.
+        key: of the button.
+        label, hint: of the button; "" for those of a view that moves as in the app.
+    """
     view, lang = session.view, language()
     lens, app = _page_and_app()
 
@@ -28,14 +37,15 @@ def keep_page_button(session: Session, make: Callable[[], ShownView]) -> None:
             return offline_html(make(), app=app, lang=lang).encode()
 
     st.download_button(
-        _("Keep this page (HTML)"),
+        label or _("Keep this page (HTML)"),
         content,
         file_name=f"{file_name(cache.download_name(view.net or ''))}-{file_name(lens or 'step')}.html",
         mime="text/html",
-        key="keep_page",
+        key=key,
         icon=":material/save:",
         on_click="ignore",
-        help=_(
+        help=hint
+        or _(
             "One file that needs no server and no network: it contains these values and opens in any browser, in English "
             "and Korean."
         ),

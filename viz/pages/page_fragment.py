@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
+from viz.pages.sent_elements import recorded_fragment
 from viz.session import get_session
 
 P = ParamSpec("P")
@@ -27,4 +28,4 @@ def page_fragment(draw: Callable[P, R]) -> Callable[P, R]:
             st.rerun()
         return draw(*args, **kwargs)
 
-    return st.fragment(draw_if_filled)
+    return recorded_fragment(draw_if_filled)

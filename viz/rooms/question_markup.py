@@ -20,7 +20,9 @@ MATH_ELEMENTS = frozenset((
     "math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mfrac",
     "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle",
 ))  # fmt: skip
-MATH_ATTRIBUTES = frozenset(("accent", "display", "fence", "linethickness", "mathvariant", "stretchy"))
+MATH_ATTRIBUTES = frozenset((
+    "accent", "columnalign", "display", "displaystyle", "fence", "linethickness", "mathvariant", "stretchy", "width",
+))  # fmt: skip
 """Elements and attributes of MathML that are kept; of others only the text is, so that nothing is a link."""
 
 

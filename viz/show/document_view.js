@@ -12,7 +12,8 @@ unrolled.documentView ??= (() => {
     const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
     const content = JSON.parse(new TextDecoder().decode(bytes.subarray(HEADER_LENGTH, HEADER_LENGTH + length)));
     let at = HEADER_LENGTH + length;
-    return { content, payloads: content.payloads.map((size) => fromPlanes(bytes.subarray(at, (at += size)))) };
+    const take = (size) => fromPlanes(bytes.subarray(at, (at += size)));
+    return { content, arrays: content.arrays.map(take), payloads: content.payloads.map(take) };
   }
 
   // All the first bytes of numbers of 4 bytes, then all the second, and so on -> the numbers.
@@ -35,6 +36,7 @@ unrolled.documentView ??= (() => {
       element: group,
       show(label, entries, chosen) {
         const focused = group.contains(document.activeElement) ? document.activeElement.dataset.value : null;
+        group.hidden = Object.keys(entries).length < 2;
         group.setAttribute("aria-label", label);
         group.replaceChildren(...Object.entries(entries).map(([value, text]) =>
           element("button", { type: "button", "data-value": value, "aria-pressed": value === chosen, text })));
@@ -53,7 +55,7 @@ unrolled.documentView ??= (() => {
   const paragraphs = (sentences, className) => sentences.filter(Boolean).map((text) => element("p", { className, text }));
 
   return (host, bytes, { lang, themed = host, onView = () => {} } = {}) => {
-    const { content, payloads } = unpack(bytes);
+    const { content, arrays, payloads } = unpack(bytes);
     const store = unrolled.store(content.view_id);
     const lifetime = new AbortController();
     const root = element("div", { className: "unrolled unrolled-document" });
@@ -70,8 +72,20 @@ unrolled.documentView ??= (() => {
     const footer = element("footer");
     root.append(header, sentences, controls, main, footer);
 
-    let current = content.contents[lang] ? lang : Object.keys(content.contents).find((each) => navigator.language.startsWith(each)) ?? "en";
-    let theme = "auto";
+    let current = content.contents[lang] ? lang : Object.keys(content.contents).find((each) => navigator.language.startsWith(each)) ?? Object.keys(content.contents)[0];
+    let theme = content.theme ?? "auto";
+
+    // A kept page has texts and figures of one step and unit: its drawings stay there too.
+    function keepPlace(stores) {
+      const places = new Map(stores.map((each) => {
+        each.set(content.places[each.viewId] ?? content.place);
+        return [each, { step: each.step, unit: each.unit, quantity: each.quantity }];
+      }));
+      return unrolled.store.watch((each) => {
+        const place = places.get(each);
+        if (place && Object.entries(place).some(([name, value]) => each[name] !== value)) each.set(place);
+      });
+    }
 
     function paintTheme() {
       themed.dataset.unrolledTheme = theme === "auto" ? systemTheme() : theme;
@@ -82,7 +96,9 @@ unrolled.documentView ??= (() => {
     bodyTheme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
 
     // -- the drawings: mounted once, and updated with the data of another language
-    for (const payload of payloads) unrolled.store.load(payload);
+    for (const array of arrays) unrolled.components.array_loader.mount(null, array);
+    const loaded = payloads.map((payload) => unrolled.store.load(payload)?.store).filter(Boolean);
+    const stay = content.theme ? keepPlace(loaded) : () => {};
     const drawings = []; // {mounted, data(content): of a language}
     const mount = (place, { component, data }, dataOf) => {
       drawings.push({ mounted: unrolled.components[component].mount(place, data), dataOf });
@@ -112,7 +128,7 @@ unrolled.documentView ??= (() => {
       if (themed === document.documentElement) { document.title = title; document.documentElement.lang = current; }
       heading.textContent = title;
       languages.show(words.language, content.languages, current);
-      themes.show(words.theme, Object.fromEntries(THEMES.map((each) => [each, words.themes[each]])), theme);
+      themes.show(words.theme, Object.fromEntries((content.theme ? [content.theme] : THEMES).map((each) => [each, words.themes[each]])), theme);
       sentences.replaceChildren(...paragraphs(lines));
       for (const { title: place, texts, k } of sections) {
         place.textContent = panels[k].title;
@@ -140,8 +156,8 @@ unrolled.documentView ??= (() => {
     }
     const quoted = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
     function showPlace() {
-      if (!store.trace) return;
-      const place = { step: store.step, unit: store.unit, quantity: store.quantity };
+      if (!store.trace && !content.theme) return;
+      const place = content.theme ? {} : { step: store.step, unit: store.unit, quantity: store.quantity };
       const link = footer.querySelector("a");
       if (link) {
         const follows = content.link.follows.map((name) => [name, String(place[name])]);
@@ -173,6 +189,7 @@ unrolled.documentView ??= (() => {
       set: store.set,
       destroy() {
         stop();
+        stay();
         lifetime.abort();
         bodyTheme.disconnect();
         for (const { mounted } of drawings) mounted.destroy();

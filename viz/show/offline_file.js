@@ -2,11 +2,18 @@
 // quantity and lang: page.html#step=3&lang=ko. In a notebook (data-channel), the view and the notebook follow each other.
 {
   const place = document.getElementById("unrolled-view");
-  const letters = atob(document.getElementById("unrolled-numbers").textContent);
-  const packed = new Uint8Array(letters.length);
-  for (let k = 0; k < letters.length; k++) packed[k] = letters.charCodeAt(k);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const unpacked = (id) => {
+    const letters = atob(document.getElementById(id).textContent);
+    const packed = new Uint8Array(letters.length);
+    for (let k = 0; k < letters.length; k++) packed[k] = letters.charCodeAt(k);
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")));
+  };
+  const bytes = new Uint8Array(await unpacked("unrolled-numbers").arrayBuffer());
+  // Plotly's script of this file; the page's policy allows it by its hash.
+  unrolled.plotly = () => (unrolled.plotlyScript ??= unpacked("unrolled-plotly").text().then((text) => {
+    document.head.append(Object.assign(document.createElement("script"), { textContent: text }));
+    return window.Plotly;
+  }));
   const { channel, lang, view: start } = place.dataset;
   const post = (message) => { if (channel) parent.postMessage({ unrolled: channel, ...message }, "*"); };
 

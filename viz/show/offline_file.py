@@ -1,6 +1,6 @@
 """One HTML file of a view: scripts, styles and numbers inside, so that it needs no server and requests no address.
 
-Its Content-Security-Policy forbids every request, and every script but the one with the hash that it names. The numbers and
+Its Content-Security-Policy forbids every request, and every script but those with the hashes that it names. The numbers and
 all texts of the network (tokens, names) are compressed and in base64, so that no text can end the element that it is in.
 """
 
@@ -8,10 +8,12 @@ import gzip
 import json
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from viz.components.updated_figure import UPDATED_FIGURE, plotly_script
 from viz.escape import escape_html
 from viz.i18n import language
 from viz.show.packed_view import packed_view, view_components, view_script, view_style
@@ -31,13 +33,16 @@ TEMPLATE = """<!doctype html>
 <body>
 <div id="unrolled-view" data-lang="{chosen}" data-view="{place}" data-channel="{channel}"></div>
 <script type="application/gzip" id="unrolled-numbers">{numbers}</script>
-<script type="module">{script}</script>
+{plotly}<script type="module">{script}</script>
 </body>
 </html>
 """
 
+PLOTLY = '<script type="application/gzip" id="unrolled-plotly">{script}</script>\n'
+"""Plotly's script, in a file with figures of plotly: unpacked when the first of them is in sight."""
+
 POLICY = (
-    "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+    "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
     "form-action 'none'"
 )
 
@@ -65,16 +70,33 @@ def offline_html(
     components = view_components(view)
     host = (Path(__file__).parent / "offline_file.js").read_text(encoding="utf-8")
     script = f"\n{view_script(components)}\n{host}\n"
+    figures = UPDATED_FIGURE in components
+    hashes = (_script_hash(script.encode()), *((_plotly_hash(),) if figures else ()))
     content = view.content()
     return TEMPLATE.format(
         lang=lang or language(),
         chosen=lang or "",
         place=escape_html(json.dumps(place or {})),
         channel=escape_html(channel),
-        policy=POLICY.format(hash=b64encode(sha256(script.encode()).digest()).decode()),
+        policy=POLICY.format(hashes=" ".join(hashes)),
         title=escape_html(content.title),
         sentence=escape_html(content.sentence),
         style=view_style(components),
         numbers=b64encode(gzip.compress(packed_view(view, app=app), 9, mtime=0)).decode(),
+        plotly=PLOTLY.format(script=_packed_plotly()) if figures else "",
         script=script,
     )
+
+
+def _script_hash(script: bytes) -> str:
+    return f"'sha256-{b64encode(sha256(script).digest()).decode()}'"
+
+
+@cache
+def _plotly_hash() -> str:
+    return _script_hash(plotly_script())
+
+
+@cache
+def _packed_plotly() -> str:
+    return b64encode(gzip.compress(plotly_script(), 9, mtime=0)).decode()

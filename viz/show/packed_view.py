@@ -1,7 +1,8 @@
 """A view as bytes: its payloads, and what it shows in every language, which the browser unpacks (`document_view.js`).
 
-Layout: uint32 (little endian) length N of the content, N bytes of UTF-8 JSON, then the payloads one after the other, each in
-byte planes: of its numbers of 4 bytes all the first bytes, then all the second, and so on, which compresses better.
+Layout: uint32 (little endian) length N of the content, N bytes of UTF-8 JSON, then the arrays and payloads one after the
+other, each in byte planes: of its numbers of 4 bytes all the first bytes, then all the second, and so on, which compresses
+better.
 """
 
 import json
@@ -35,17 +36,23 @@ def packed_view(view: ShownView, *, app: str | None = None) -> bytes:
         Problem: ``app`` is not the address of a web page.
     """
     contents = {}
-    for lang in LANGUAGES:
+    kept = view.kept
+    languages = dict(LANGUAGES) if kept is None else {kept.lang: LANGUAGES[kept.lang]}
+    arrays = () if kept is None else kept.arrays
+    for lang in languages:
         with use_language(lang):
             contents[lang] = _json_content(view.content())
     text = json.dumps(
         {
             "view_id": view.view_id,
+            "arrays": [len(array) for array in arrays],
             "payloads": [len(payload) for payload in view.payloads],
             "place": {name: view.place.get(name) for name in ("step", "unit", "quantity")},
+            "places": {} if kept is None else dict(kept.places),
             "limits": {"step": view.steps, "unit": view.units},
             "link": _link(view, app),
-            "languages": dict(LANGUAGES),
+            "languages": languages,
+            "theme": None if kept is None else kept.theme,
             "contents": contents,
         },
         ensure_ascii=False,
@@ -53,7 +60,7 @@ def packed_view(view: ShownView, *, app: str | None = None) -> bytes:
         separators=(",", ":"),
     )
     content = utf8_bytes(text)
-    return b"".join([struct.pack("<I", len(content)), content, *map(_byte_planes, view.payloads)])
+    return b"".join([struct.pack("<I", len(content)), content, *map(_byte_planes, (*arrays, *view.payloads))])
 
 
 def _byte_planes(payload: bytes) -> bytes:
@@ -114,7 +121,8 @@ def view_components(view: ShownView) -> tuple[Component, ...]:
     """Return the components of a view, each once."""
     content = view.content()
     controls = () if content.controls is None else (content.controls[0],)
-    return tuple(dict.fromkeys((*controls, *(panel.component for panel in content.panels))))
+    inside = () if view.kept is None else view.kept.components
+    return tuple(dict.fromkeys((*controls, *(panel.component for panel in content.panels), *inside)))
 
 
 @cache

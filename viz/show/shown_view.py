@@ -1,10 +1,11 @@
 """The view of a lens without a server: its title, its sentence, its playback controls and its panels, for any host."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from viz.address import View
+from viz.colours import Theme
 from viz.components import Component
 from viz.panel_texts import PanelText
 
@@ -51,6 +52,24 @@ class ViewContent:
 
 
 @dataclass(frozen=True)
+class KeptState:
+    """State of a page that was kept: its texts and figures are of one language and theme, and of one step and unit.
+
+    Attributes:
+        lang, theme: of the page.
+        components: what its panels are drawn with.
+        arrays: payloads of the array loader, which are loaded before those of the view.
+        places: the step, unit and quantity in each store that has its own, by the store's name; elsewhere the view's.
+    """
+
+    lang: str
+    theme: Theme
+    components: tuple[Component, ...]
+    arrays: tuple[bytes, ...] = ()
+    places: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ShownView:
     """The view of a lens.
 
@@ -66,6 +85,7 @@ class ShownView:
         quantities: the gates and states to choose from; () where there is no choice.
         link_fields: the fields of the address that follow the reader's moves.
         step_numbers: the number of each step for a program, where it is not its place: the training steps of a run.
+        kept: of a page that stays as it was kept; None where all moves as in the app.
     """
 
     view_id: str
@@ -80,3 +100,4 @@ class ShownView:
     quantities: tuple[str, ...] = ()
     link_fields: tuple[str, ...] = ("step", "unit", "quantity")
     step_numbers: tuple[int, ...] = ()
+    kept: KeptState | None = None

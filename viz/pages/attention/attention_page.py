@@ -19,6 +19,7 @@ from viz.pages.attention.recorded_attention import recorded_attention
 from viz.pages.attention.rnn_arrangements import rnn_arrangements
 from viz.pages.attention.transformer_panels import transformer_panels
 from viz.pages.controls import saved_run, show_controls
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.nonfinite_notes import decoding_note
 from viz.session import Session, get_session
 
@@ -26,6 +27,11 @@ from viz.session import Session, get_session
 def page() -> None:
     """Show the Attention page."""
     session = get_session()
+    _attention_panels(session)
+    keep_panels_button(session, "attention", further=True)
+
+
+def _attention_panels(session: Session) -> None:
     file = saved_run(session)
     if file is not None and session.view.net in (None, file.name) and cache.load_saved_run(file).attention:
         recorded_attention(session, file)

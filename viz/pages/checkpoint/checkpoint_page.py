@@ -19,6 +19,7 @@ from viz.pages.checkpoint.tensor_list import tensor_list
 from viz.pages.checkpoint.unit_panels import anomaly_table, unit_panel
 from viz.pages.checkpoint.weight_distributions import forget_bias_caption, forget_bias_panel, histogram_panel
 from viz.pages.edited_banner import edited_banner
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.panels import panel
 from viz.session import Session, get_session
 
@@ -77,6 +78,7 @@ def page() -> None:
         with which:
             layer_menu(session, selection, run, layer)
         _layer(session, selection, layer, run)
+    keep_panels_button(session, "checkpoint")
 
 
 def _layer(session: Session, selection: CheckpointSelection, layer: str, run: CheckpointRun | None) -> None:

@@ -19,6 +19,7 @@ from viz.pages.edit.live_redraw import RedrawParts, live_redraw
 from viz.pages.edit.unit_weight_panel import unit_weight_panel
 from viz.pages.edit.weight_matrix_panel import weight_matrix_panel
 from viz.pages.find_elsewhere import SPAN, STATE, UNIT, find_elsewhere
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.panels import after_panels
 from viz.pages.player_view import player_view
 from viz.pages.send_trace import send_trace
@@ -66,6 +67,7 @@ def page() -> None:
     find_elsewhere(run.trace.layers[view.layer or ""], STATE, UNIT, SPAN, key="edit")
     state_change_panel(session)
     edited_gradients(session, run, parts)
+    keep_panels_button(session, "edit")
     after_panels(lambda: live_redraw(parts.in_order()))
 
 

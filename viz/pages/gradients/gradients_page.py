@@ -4,6 +4,7 @@ import streamlit as st
 
 from models.core.local_derivatives import has_local_derivatives
 from models.core.saved_cell import SavedCell
+from models.networks.forward_run import ForwardRun
 from viz.i18n import _
 from viz.pages.controls import show_controls
 from viz.pages.find_elsewhere import STATE, UNIT, find_elsewhere
@@ -14,13 +15,19 @@ from viz.pages.gradients.loss_choice import loss_menu
 from viz.pages.gradients.norm_panels import gradient_norm_panel
 from viz.pages.gradients.saved_cell_gradients import saved_cell_gradients
 from viz.pages.gradients.weight_gradients import clipping_panel, weight_gradient_panel
-from viz.session import get_session
+from viz.pages.keep_panels import keep_panels_button
+from viz.session import Session, get_session
 
 
 def page() -> None:
     """Draw the Gradients page."""
     session = get_session()
     run = show_controls(session)
+    _gradient_panels(session, run)
+    keep_panels_button(session, "gradients", further=True)
+
+
+def _gradient_panels(session: Session, run: ForwardRun) -> None:
     layer = run.trace.layers[session.view.layer or ""]
     if isinstance(layer, SavedCell):
         saved_cell_gradients(session, run, layer)

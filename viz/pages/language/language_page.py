@@ -1,5 +1,6 @@
 """Language: how probable is a sentence, by counting and by a network? What does an unseen word do?"""
 
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.language.chain_rule_panel import chain_rule_panel
 from viz.pages.language.language_controls import language_controls
 from viz.pages.language.neural_models_panel import neural_models_panel
@@ -23,3 +24,4 @@ def page() -> None:
     neural_models_panel(view)
     word_windows_panel(view)
     word_vectors_panel(view)
+    keep_panels_button(session, "language")

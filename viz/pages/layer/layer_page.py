@@ -1,5 +1,6 @@
 """Layer: what does one call of a layer return, in which shape, and how do Keras's and PyTorch's lines say it?"""
 
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.layer.call_controls import call_controls
 from viz.pages.layer.input_panels import dense_panel, embedding_panel, folded_panel, stages_panel
 from viz.pages.layer.returned_panels import call_lines_panel, returned_states_panel
@@ -20,3 +21,4 @@ def page() -> None:
     folded_panel(run)
     dense_panel(run)
     stages_panel(run)
+    keep_panels_button(session, "layer")

@@ -8,6 +8,7 @@ from models.core.saved_cell import SavedCell
 from viz.i18n import _
 from viz.pages import cache
 from viz.pages.controls import show_controls
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.page_elements import caption
 from viz.pages.search.contexts_panel import contexts_panel
 from viz.pages.search.corpus_choice import chosen_index
@@ -51,3 +52,4 @@ def page() -> None:
     probe_panel(shown)
     readable_panel(shown)
     fixed_points_panel(shown)
+    keep_panels_button(session, "search")

@@ -10,6 +10,7 @@ from viz.components.trace_loader import trace_loader
 from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.keep_page import keep_page_button, kept_place, kept_source
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.player_view import player_view
 from viz.pages.send_trace import send_excerpt
 from viz.pages.states import states_cache
@@ -66,6 +67,7 @@ def page() -> None:
 
 def _keep_button(session: Session, run: ForwardRun) -> None:
     keep_page_button(session, lambda: states_view(kept_source(session, run), VIEW_ID, kept_place(session.view)))
+    keep_panels_button(session, "states", further=True)
 
 
 def _send_layer(session: Session, run: ForwardRun, by: UnitOrder, window: Window | None) -> None:

@@ -18,6 +18,7 @@ from viz.pages.controls import show_controls
 from viz.pages.downloads import download_panel
 from viz.pages.find_elsewhere import SPAN, STATE, UNIT, find_elsewhere
 from viz.pages.keep_page import keep_page_button, kept_place, kept_source
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.left_out import left_out_caption
 from viz.pages.output_table import output_table
 from viz.pages.panels import panel
@@ -104,6 +105,7 @@ def page() -> None:
     find_elsewhere(layer, STATE, UNIT, SPAN, key="step")
     download_panel(session, run)
     keep_page_button(session, lambda: step_view(kept_source(session, run), VIEW_ID, kept_place(session.view)))
+    keep_panels_button(session, "step", further=True)
 
 
 def _unrecorded_note(layer: SavedCell) -> None:

@@ -15,6 +15,7 @@ from models.training.training_tasks import TASK_MAKERS
 from viz.i18n import _, ngettext
 from viz.pages.page_elements import caption, show_problem
 from viz.pages.panels import panel
+from viz.pages.sent_elements import recorded_fragment
 from viz.pages.synced_widget import synced_widget
 from viz.pages.train.setting_controls import (
     FIRST,
@@ -53,7 +54,7 @@ def new_run_panel(session: Session, *, opened: bool) -> None:
         opened=opened,
     )
     def draw() -> None:
-        st.fragment(_draw)(session)
+        recorded_fragment(_draw)(session)
 
 
 def _draw(session: Session) -> None:

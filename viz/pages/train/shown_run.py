@@ -19,6 +19,7 @@ from models.training.training_options import TrainingOptions
 from viz.components.redraw_timer import redraw_timer
 from viz.i18n import _
 from viz.pages.page_elements import caption, show_problem
+from viz.pages.sent_elements import recorded_fragment
 from viz.pages.train.live_chart import TIMER
 
 PAUSE = 0.3
@@ -121,7 +122,7 @@ def follow_live_parts() -> None:
     if not parts:
         return
 
-    @st.fragment
+    @recorded_fragment
     def follow() -> None:
         for part in parts:
             part.draw_now()

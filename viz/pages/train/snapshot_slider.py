@@ -14,6 +14,7 @@ from viz.components.redraw_timer import redraw_timer
 from viz.i18n import _
 from viz.pages import find_lens
 from viz.pages.page_elements import caption, lens_link, show_problem
+from viz.pages.sent_elements import recorded_fragment
 from viz.pages.synced_widget import synced_widget
 from viz.pages.train.recorded_sequence import recorded_sequence_buttons
 from viz.pages.train.shown_run import ShownRun
@@ -30,7 +31,7 @@ PAUSE = 5.0
 def snapshot_slider(session: Session, run: ShownRun, recording: TrainingRun) -> None:
     """Show the slider and the links, as soon as there is a snapshot."""
     with st.container(key="train_part_snapshots"):
-        st.fragment(_draw)(session, run, recording)
+        recorded_fragment(_draw)(session, run, recording)
 
 
 def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:

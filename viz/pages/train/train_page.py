@@ -1,5 +1,6 @@
 """Train: how do gates and gradient norms come to be what they are?"""
 
+from viz.pages.keep_panels import keep_panels_button
 from viz.pages.panels import after_panels
 from viz.pages.train.experiments_panel import experiments_panel
 from viz.pages.train.live_chart import live_style
@@ -43,4 +44,5 @@ def page() -> None:
     samples_panel(run, recording)
     if run.options is not None and has_masks(run.options):
         mask_panel(run, run.options)
+    keep_panels_button(session, "train")
     after_panels(follow_live_parts)

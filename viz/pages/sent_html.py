@@ -1,0 +1,178 @@
+"""Elements of Streamlit as HTML for a file: text, formulas, tables, and what is chosen in a widget.
+
+Texts of a network are escaped already where the page was made of them (`viz.escape`); here nothing that they contain becomes
+an element.
+"""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pyarrow
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from streamlit.proto.Block_pb2 import Block
+from streamlit.proto.Dataframe_pb2 import Dataframe
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.Markdown_pb2 import Markdown
+from streamlit.proto.Table_pb2 import Table
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+from viz.escape import escape_html
+from viz.i18n import _
+from viz.rooms.question_markup import formula_html
+
+MAX_ROWS = 1000
+"""Rows of a table that a file contains."""
+
+MAX_CHOSEN = 300
+"""Characters of a text that was typed into a field."""
+
+_DEFINITION = re.compile(r"</?dfn\b[^>]*>")
+_SIGN = re.compile(r"(?<!\\):material/\w+:\s*")
+_COLOUR = re.compile(r"(?<!\\):(?:red|orange|blue|green|gray|small)\[((?:[^\[\]\\]|\\.)*)\]")
+_SPACE_OF_LINE = re.compile(r"\\\\\[[\d.]+\w\w\]")
+_PENDING = re.compile(r'class="unrolled-(?:pending|stopped)"')
+
+
+def markdown_html(text: str) -> str:
+    """Return Markdown as the page has it in HTML; the tips of terms and Streamlit's signs and colours are left out."""
+    plain = _COLOUR.sub(r"\1", _SIGN.sub("", _DEFINITION.sub("", text)))
+    return str(_markdown().render(plain))
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    parser = (
+        MarkdownIt("commonmark", {"html": False, "breaks": False}).enable(["table", "strikethrough"]).disable("image")
+    )
+    dollarmath_plugin(parser, allow_space=True, allow_labels=False)
+    for name in ("math_inline", "math_block", "math_inline_double"):
+        parser.add_render_rule(name, lambda _self, tokens, at, *_rest: formula_html(_known_latex(tokens[at].content)))
+    for name in ("link_open", "link_close"):  # the pages of the app are not there
+        parser.add_render_rule(name, lambda *_rest: "")
+    return parser
+
+
+def sent_html(element: Element | Block) -> str:
+    """Return the HTML of an element of the page, "" for one that a file does not contain."""
+    if isinstance(element, Block):
+        label = element.expandable.label if element.WhichOneof("type") == "expandable" else ""
+        return f"<h3>{markdown_html(label)}</h3>" if label else ""
+    kind = element.WhichOneof("type") or ""
+    if kind == "html":
+        return "" if _PENDING.search(element.html.body) else element.html.body
+    if kind == "markdown":
+        return _text_html(element.markdown)
+    if kind == "heading":
+        return f"<h3>{markdown_html(element.heading.body)}</h3>"
+    if kind == "alert":
+        return f'<div class="unrolled-kept-note">{markdown_html(element.alert.body)}</div>'
+    if kind == "code":
+        return f"<pre><code>{escape_html(element.code.code_text)}</code></pre>"
+    if kind == "text":
+        return f"<p>{escape_html(element.text.body)}</p>"
+    if kind == "metric":
+        return f"<p>{markdown_html(f'{element.metric.label}: **{element.metric.body}**')}</p>"
+    if kind in ("table", "dataframe"):
+        return table_html(element.table if kind == "table" else element.dataframe)
+    return ""
+
+
+def _text_html(text: Markdown) -> str:
+    if text.element_type == Markdown.Type.LATEX:
+        return f'<div class="unrolled-kept-formula">{formula_html(_known_latex(text.body.strip().strip("$").strip()))}</div>'
+    muted = ' class="unrolled-muted"' if text.element_type == Markdown.Type.CAPTION else ""
+    return f"<div{muted}>{markdown_html(text.body)}</div>"
+
+
+def _known_latex(formula: str) -> str:
+    """Return a formula without what the library cannot read: its name of aligned lines is another one."""
+    return _SPACE_OF_LINE.sub(r"\\\\", formula.replace("{aligned}", "{align*}"))
+
+
+def setting_of(element: Element | Block, chosen: dict[str, WidgetState]) -> str | None:
+    """Return "label: what is chosen" of a widget, None for another element, or if nothing is chosen.
+
+    Args:
+        element: of the page.
+        chosen: what is chosen in each widget, by its id.
+    """
+    if isinstance(element, Block):
+        return None
+    widget = getattr(element, element.WhichOneof("type") or "empty")
+    state, label = chosen.get(getattr(widget, "id", "")), getattr(widget, "label", "")
+    if not isinstance(label, str) or not label:
+        return None
+    if getattr(widget, "set_value", False):  # by the page, in this run
+        value = next(
+            (getattr(widget, name) for name in ("raw_value", "raw_values", "value") if hasattr(widget, name)), None
+        )
+    else:
+        kind = None if state is None else state.WhichOneof("value")
+        value = None if kind is None or kind.endswith("trigger_value") else getattr(state, kind)
+    text = _chosen_text(value)
+    return f"{_plain(label)}: {text}" if text else None
+
+
+def _chosen_text(value: Any) -> str:
+    if isinstance(value, str):
+        return _plain(value if len(value) <= MAX_CHOSEN else value[: MAX_CHOSEN - 1] + "…")
+    if isinstance(value, bool):
+        return _("on") if value else _("off")
+    if isinstance(value, (int, float)):
+        return f"{value:.6g}"
+    try:
+        return ", ".join(map(_chosen_text, getattr(value, "data", value) or ()))
+    except TypeError:  # as of an uploaded file
+        return ""
+
+
+def _plain(markdown: str) -> str:
+    """Return a label or an option, which are Markdown, as plain text."""
+    return re.sub(r"\\(?=[^\w\s])", "", _SIGN.sub("", markdown)).replace("\u2060", "").strip("* ")
+
+
+def table_html(table: Table | Dataframe) -> str:
+    """Return a table as HTML; of more than `MAX_ROWS` rows the first ones, and a sentence that says so."""
+    frame = pyarrow.ipc.open_stream(table.arrow_data.data).read_all().to_pandas()
+    is_text = isinstance(table, Table)  # whose cells are Markdown
+    settings: dict[str, Any] = {} if is_text else json.loads(table.columns or "{}")
+    hides_index = table.hide_index if is_text else bool(settings.get("_index", {}).get("hidden"))
+    if not hides_index:
+        frame = frame.reset_index()
+    names = [name for name in frame.columns if not settings.get(str(name), {}).get("hidden")]
+    inline = _markdown().renderInline if is_text else escape_html
+    titles = [inline(str(settings.get(str(name), {}).get("label") or name)) for name in names]
+    rows = [
+        "".join(
+            f"<td>{inline(shown_cell(value, settings.get(str(name), {})))}</td>"
+            for name, value in zip(names, row, strict=True)
+        )
+        for row in frame[names].head(MAX_ROWS).itertuples(index=False, name=None)
+    ]
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    rest = (
+        _("The first {shown} of {count} rows.").format(shown=MAX_ROWS, count=len(frame))
+        if len(frame) > MAX_ROWS
+        else ""
+    )
+    note = f'<p class="unrolled-muted">{escape_html(rest)}</p>' if rest else ""
+    return (
+        f'<div class="unrolled-kept-table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f"</div>{note}"
+    )
+
+
+def shown_cell(value: Any, settings: dict[str, Any]) -> str:
+    """Return the text of a cell; ``settings``: of its column, as Streamlit writes them."""
+    if value is None or (isinstance(value, float) and value != value and not settings):
+        return "" if value is None else "NaN"
+    form = (settings.get("type_config") or {}).get("format")
+    if isinstance(value, (int, float)) and isinstance(form, str) and "%" in form:
+        return form % value
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
