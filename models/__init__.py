@@ -136,6 +136,10 @@ if not TYPE_CHECKING:  # or type checkers would accept every name
             from viz.show.notebook_html import notebook_html
 
             return notebook_html
+        if name == "load_ipython_extension":  # likewise: what `%load_ext` calls
+            from viz.show.line_magic import add_line_magic
+
+            return add_line_magic
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

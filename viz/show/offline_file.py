@@ -15,7 +15,7 @@ from typing import Any
 
 from viz.components.updated_figure import UPDATED_FIGURE, plotly_script
 from viz.escape import escape_html
-from viz.i18n import language
+from viz.i18n import _, language
 from viz.show.packed_view import packed_view, view_components, view_script, view_style
 from viz.show.shown_view import ShownView
 
@@ -31,6 +31,7 @@ TEMPLATE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
+<noscript><h1>{title}</h1><p>{sentence}</p><p>{blocked}</p></noscript>
 <div id="unrolled-view" data-lang="{chosen}" data-view="{place}" data-channel="{channel}"></div>
 <script type="application/gzip" id="unrolled-numbers">{numbers}</script>
 {plotly}<script type="module">{script}</script>
@@ -81,6 +82,7 @@ def offline_html(
         policy=POLICY.format(hashes=" ".join(hashes)),
         title=escape_html(content.title),
         sentence=escape_html(content.sentence),
+        blocked=escape_html(_("This page needs JavaScript, which is switched off in this browser.")),
         style=view_style(components),
         numbers=b64encode(gzip.compress(packed_view(view, app=app), 9, mtime=0)).decode(),
         plotly=PLOTLY.format(script=_packed_plotly()) if figures else "",

@@ -13,7 +13,7 @@ from models.core.messages import Problem
 from models.networks.network import Network
 from models.zoo.catalogue import load_network, network_names
 from viz.escape import escape_html
-from viz.i18n import LANGUAGES
+from viz.i18n import LANGUAGES, _
 from viz.show.attention_view import attention_view
 from viz.show.check_arguments import (
     check_no_quantity,
@@ -155,8 +155,23 @@ class Shown:
         page = offline_html(self._view, app=self._app, lang=self._lang, place=self._shown_place(), channel=channel)
         return (
             f'<iframe srcdoc="{escape_html(page)}" sandbox="allow-scripts allow-downloads allow-popups" width="100%" '
-            f'height="{HEIGHT}" style="border: 0"></iframe>'
+            f'height="{HEIGHT}" style="border: 0"></iframe>{self._untrusted_html()}'
         )
+
+    def _untrusted_html(self) -> str:
+        """Return what a notebook shows that is not trusted: JupyterLab removes frames and style sheets from its outputs."""
+        content = self._view.content()
+        said = (content.title, content.sentence, untrusted_sentence())
+        shown = f'<p class="{self._channel}">{escape_html(" · ".join(said))}</p>'
+        return f"{shown}<style>.{self._channel} {{display: none}}</style>"
+
+
+def untrusted_sentence() -> str:
+    """Return why a view is not drawn in an output without scripts, and what to do."""
+    return _(
+        "This view needs JavaScript, which is blocked here. In JupyterLab, trust the notebook (View, Activate Command "
+        "Palette, “Trust Notebook”), or run the cell again."
+    )
 
 
 def show(

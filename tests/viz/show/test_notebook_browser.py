@@ -1,5 +1,6 @@
 """`show` in a real JupyterLab: the numbers are torch's, both sides move the view, and it stays without a kernel."""
 
+import nbformat
 import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
@@ -61,6 +62,7 @@ def test_a_notebook_and_its_reader_move_one_view(browser, tmp_path, hidden):
         page.get_by_text("(ipykernel) | Idle").wait_for()
         run_cell(page, 0)
         check_step(page, hidden, 1)
+        expect(page.get_by_text("This view needs JavaScript")).to_be_hidden()
         page.frame_locator(".jp-OutputArea iframe").get_by_role("button", name="Next time step").first.click()
         check_step(page, hidden, 2)
         run_cell(page, 1)
@@ -76,6 +78,21 @@ def test_a_notebook_and_its_reader_move_one_view(browser, tmp_path, hidden):
         check_step(page, hidden, 1)
         page.frame_locator(".jp-OutputArea iframe").get_by_role("button", name="Next time step").first.click()
         check_step(page, hidden, 2)
+        page.close()
+
+
+def test_a_notebook_that_is_not_trusted_says_what_it_would_show(browser, tmp_path):
+    html = show("counter", TEXT, step=1, lang="en")._repr_html_()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("w")])
+    output = nbformat.v4.new_output("execute_result", {"text/html": html, "text/plain": "w"}, execution_count=1)
+    notebook.cells[0].outputs = [output]
+    nbformat.write(notebook, tmp_path / "a.ipynb")  # by somebody else: this server has not signed it
+    with jupyter_lab(tmp_path) as address:
+        page = opened(browser, address.format("a.ipynb"))
+        said = page.locator(".jp-OutputArea-output").get_by_text("This view needs JavaScript")
+        expect(said).to_be_visible()
+        expect(said).to_contain_text("The numbers are those of the network")
+        expect(page.locator(".jp-OutputArea iframe")).to_have_count(0)
         page.close()
 
 

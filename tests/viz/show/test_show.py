@@ -58,6 +58,11 @@ def test_a_large_layer_of_random_numbers_takes_no_more(lens, steps, units, tmp_p
     assert shown.save(tmp_path / "x.html").stat().st_size <= MAX_BYTES
 
 
+def test_a_file_whose_script_is_blocked_has_a_sentence():
+    (said,) = re.findall("<noscript>(.*?)</noscript>", show("counter", "aabb").html(), flags=re.S)
+    assert "The numbers are those of the network" in said and "This page needs JavaScript" in said
+
+
 def test_the_policy_names_the_one_script_and_forbids_every_request():
     html = show("counter").html()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
