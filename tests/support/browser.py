@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 from weakref import WeakKeyDictionary
@@ -322,11 +322,17 @@ def late_answers(page: Page, act: Callable[[], object]) -> Iterator[None]:
 
 def show_dark(page: Page, *, width: int) -> None:
     """Change the system's colours to dark and the window's width, and wait until the page is settled."""
-    page.emulate_media(color_scheme="dark")
+    show_scheme(page, "dark", width=width)
+
+
+def show_scheme(page: Page, scheme: Literal["light", "dark"], *, width: int) -> None:
+    """Change the system's colours and the window's width, and wait until the page is settled."""
+    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": page.viewport_size["height"]})
     settle(page)
     page.wait_for_function(
-        """() => getComputedStyle(document.querySelector('[data-testid="stApp"]')).colorScheme === "dark" """
+        """(scheme) => getComputedStyle(document.querySelector('[data-testid="stApp"]')).colorScheme === scheme""",
+        arg=scheme,
     )
     settle(page)
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from models.training.training_loop import train
 from models.training.training_options import TrainingOptions
 from tests.support.accessibility import axe_violations, layout_faults, show_all
-from tests.support.browser import opened_page, rerun, serve, show_dark, until
+from tests.support.browser import opened_page, rerun, serve, show_scheme, until
 from tests.support.specimens import specimens
 
 PAGES = {
@@ -57,8 +57,9 @@ def test_a_lens_is_for_every_reader(lenses, browser, name):
         until(page, lambda: _is(layout_faults(page, FINGER), []))
         until(page, lambda: _is(axe_violations(page), []))
 
-        show_dark(page, width=1440)
-        until(page, lambda: _is(axe_violations(page), []))
+        for scheme, width in (("dark", 390), ("dark", 1440), ("light", 1440)):
+            show_scheme(page, scheme, width=width)
+            until(page, lambda: _is(axe_violations(page), []))
 
 
 def _is(found: list[str], wanted: list[str]) -> None:
