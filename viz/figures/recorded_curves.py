@@ -85,9 +85,8 @@ def radius_curves(layers: Mapping[str, RunLayer], known: Sequence[str]) -> list[
         whole = f"spectral_radius/{layer.name}"
         gates = [gate for gate in layer.gates if f"{whole}/{gate}" in names]
         for gate in gates:  # in a folder of somebody else's, possibly one that no cell has
-            colours = {theme: quantity_colour(gate if gate in QUANTITY else "candidate", theme) for theme in THEMES}
             title = f"{layer.name}: {titles.get(gate, gate)}"
-            found.append(RecordedCurve(f"{whole}/{gate}", title, colours, dash))
+            found.append(RecordedCurve(f"{whole}/{gate}", title, _gate_colours(gate), dash))
         if not gates and whole in names:
             found.append(RecordedCurve(whole, layer.name, KIND.get(layer.kind, BEFORE_AFTER[0]), dash))
     return found
@@ -116,10 +115,11 @@ def gate_curves(layer: RunLayer, statistic: str) -> list[RecordedCurve]:
     """
     names = quantity_names()
     return [
-        RecordedCurve(
-            f"{statistic}/{layer.name}/{gate}",
-            names.get(gate, gate),
-            {theme: quantity_colour(gate if gate in QUANTITY else "candidate", theme) for theme in THEMES},
-        )
+        RecordedCurve(f"{statistic}/{layer.name}/{gate}", names.get(gate, gate), _gate_colours(gate))
         for gate in layer.gates
     ]
+
+
+def _gate_colours(gate: str) -> dict[Theme, str]:
+    """Return a gate's colour in each theme; of a gate that no cell has, the candidate's."""
+    return {theme: quantity_colour(gate if gate in QUANTITY else "candidate", theme) for theme in THEMES}

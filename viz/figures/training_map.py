@@ -12,7 +12,7 @@ from viz.i18n import _
 MAX_COLUMNS, MAX_POSITIONS = 320, 256
 """Rows of the map that are drawn, as columns of the picture, and time steps."""
 
-CARRIED = {"LSTM": "forget_gate", "GRU": "update_gate", "RNN": "preactivation"}
+FIRST_GATE = {"LSTM": "forget_gate", "GRU": "update_gate", "RNN": "preactivation"}
 """The gate whose map is drawn at first, by the kind of cell."""
 
 MAX_DECADES = 12.0

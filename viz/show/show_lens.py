@@ -128,7 +128,7 @@ class Shown:
                 handler({"name": name, "old": self._numbered(name, old), "new": self._numbered(name, value)})
 
     def _numbered(self, name: str, value: Any) -> Any:
-        """Return a place as a program says it: of a step, its number."""
+        """Return a value as Python code sees it: of a place in the slider over training steps, the step's number."""
         numbers = self._view.step_numbers
         return numbers[value] if name == "step" and numbers else value
 

@@ -25,7 +25,7 @@ from viz.figures.recorded_curves import (
     radius_curves,
     update_curves,
 )
-from viz.figures.training_map import CARRIED
+from viz.figures.training_map import FIRST_GATE
 from viz.i18n import _
 from viz.panel_texts import PanelText
 from viz.panel_texts.training_texts import (
@@ -73,9 +73,8 @@ def training_view(run: TrainingRun, view_id: str, chosen: Mapping[str, Any]) -> 
         raise Problem("Nothing has been recorded in this run yet.")
     gates = [name.partition("/")[2] for name in numbers.maps if name.startswith("saturation/")]
     gate = _gate(gates, layer, chosen["quantity"])
-    rows = [
-        each.steps[-1] for each in numbers.maps.values()
-    ]  # the newest row, since there is nothing else to see after it
+    # At first the newest step that a map has a row of.
+    rows = [each.steps[-1] for each in numbers.maps.values()]
     newest = bisect_left(steps, max(rows)) if rows else len(steps) - 1
     step = newest if chosen["step"] is None else place_of_number(steps, chosen["step"])
     place = {"step": step, "unit": 0, "quantity": gate}
@@ -118,7 +117,7 @@ def _gate(gates: Sequence[str], layer: RunLayer | None, chosen: str | None) -> s
         raise Problem(
             "There is no gate or state “{name}”. Choose one of these: {names}.", name=chosen, names=", ".join(gates)
         )
-    first = None if layer is None else CARRIED.get(layer.kind)
+    first = None if layer is None else FIRST_GATE.get(layer.kind)
     return chosen or (first if first in gates else next(iter(gates), None))
 
 
@@ -166,7 +165,7 @@ def _content(run: TrainingRun, numbers: TrainingNumbers, view_id: str, place: Ma
             groups += [(plot.title, [(curve.scalar, curve.title) for curve in plot.curves]) for plot in found]
     last = int(numbers.steps[-1])
     return ViewContent(
-        f"{printable(run.folder.name)} · {_('Train')}",
+        f"{printable(run.folder.resolve().name)} · {_('Train')}",
         _sentence(run, numbers.layer, last),
         tuple(panels),
         (TRAINING_PLAYER, training_player_data(view_id, groups, view=view, last=last)),

@@ -53,13 +53,15 @@
 
   // While the script runs, Streamlit changes its icon five times a second, and the time beside "Computing …" ten times. Each change
   // makes React begin anew to draw the elements whose scripts came late, so that on a slow computer none of them would appear before
-  // the end of the run (React never gives such a retry precedence). Therefore these timers wait until nothing is left to draw.
-  const MOTION = [100, 200];
+  // the end of the run (React never gives such a retry precedence). Therefore these timers wait until nothing is left to draw, a minute at most.
+  const ICON_DELAYS = [100, 200]; // ms
+  const LONGEST = 60_000; // ms
   const repeat = window.setInterval;
   window.setInterval = function (callback, delay, ...values) {
-    if (!MOTION.includes(delay) || typeof callback !== "function") return repeat.call(this, callback, delay, ...values);
+    if (!ICON_DELAYS.includes(delay) || typeof callback !== "function") return repeat.call(this, callback, delay, ...values);
+    const end = performance.now() + LONGEST;
     return repeat.call(this, () => {
-      if (!document.querySelector('[data-testid="stSkeleton"]')) callback(...values);
+      if (performance.now() > end || !document.querySelector('[data-testid="stSkeleton"]')) callback(...values);
     }, delay);
   };
 

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from models.runs.open_run import TrainingRun
-from viz.figures.training_map import CARRIED, training_map
+from viz.figures.training_map import FIRST_GATE, training_map
 from viz.i18n import _
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
@@ -54,7 +54,7 @@ def training_map_panel(session: Session, run: ShownRun, recording: TrainingRun) 
         if gates:
             titles = {each: quantity_names().get(each, each) for each in gates}
             with right:
-                first = CARRIED.get(chosen.kind, gates[0])
+                first = FIRST_GATE.get(chosen.kind, gates[0])
                 gate = view_widget(
                     st.selectbox,
                     _("Gate"),
