@@ -10,7 +10,7 @@ from viz.components import Component
 from viz.components.streamlit_host import mount
 from viz.i18n import _
 
-LINE_CHART = Component("line_chart")
+LINE_CHART = Component("line_chart", shared=("svg_chart",))
 
 PARTS = ("height", "margin", "font", "paper_bgcolor", "xaxis", "yaxis", "shapes", "annotations")
 """What is drawn of a figure's layout."""

@@ -3,7 +3,6 @@ function build(context) {
   const { root } = context;
   const SVG = "http://www.w3.org/2000/svg";
   const TICK = 13, TITLE = 15, LINE = 18; // pixels of the fonts, and of a line of a title
-  const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   const DASHES = { dash: [3, 3], dot: [1, 1], dashdot: [3, 1, 1, 1] }; // in widths of the line
   const MARKERS = { // paths round (0, 0), of the size 2
     "x-thin-open": "M-1,-1L1,1M-1,1L1,-1",
@@ -19,10 +18,7 @@ function build(context) {
   const pointer = node("path", { "stroke-opacity": 0.4, visibility: "hidden" }); // the step under the pointer
   const save = unrolled.element("button", { type: "button", className: "unrolled-save" });
   root.append(svg, unrolled.element("div", { className: "unrolled-foot" }, save));
-  context.on(save, "click", () => {
-    const content = encodeURIComponent(new XMLSerializer().serializeToString(svg));
-    unrolled.element("a", { href: `data:image/svg+xml,${content}`, download: `${context.data.name}.svg` }).click();
-  });
+  context.on(save, "click", () => unrolled.saveSvg(svg, context.data.name));
   const pen = document.createElement("canvas").getContext("2d");
 
   function node(tag, attributes, ...children) {
@@ -40,12 +36,6 @@ function build(context) {
   function measure(text, size) {
     pen.font = `${size}px ${font}`;
     return pen.measureText(text).width;
-  }
-
-  // 0 -> "1", -12 -> "10⁻¹²"
-  function power(exponent) {
-    if (Math.abs(exponent) < 3) return String(10 ** exponent);
-    return `10${exponent < 0 ? "⁻" : ""}${[...String(Math.abs(exponent))].map((digit) => RAISED[digit]).join("")}`;
   }
 
   // The title of an axis, of which plotly's line breaks are tags.
@@ -106,7 +96,7 @@ function build(context) {
     for (let exponent = Math.ceil(low / yaxis.dtick) * yaxis.dtick; exponent <= high; exponent += yaxis.dtick) {
       const y = Y(10 ** exponent);
       drawn.push(node("path", { d: `M${left},${y}H${right}`, stroke: yaxis.gridcolor }));
-      drawn.push(label(power(exponent), left - 6, y + 4, { "text-anchor": "end" }));
+      drawn.push(label(unrolled.powerText(exponent), left - 6, y + 4, { "text-anchor": "end" }));
     }
     xaxis.tickvals.forEach((value, k) => {
       drawn.push(node("path", { d: `M${X(value)},${top}V${bottom}`, stroke: xaxis.gridcolor }));

@@ -9,7 +9,7 @@ from viz.components import Component
 from viz.figures.recorded_curves import RecordedCurve
 from viz.i18n import _
 
-TRAINING_CHART = Component("training_chart")
+TRAINING_CHART = Component("training_chart", shared=("svg_chart",))
 
 Scale = Literal["linear", "log", "auto", "percent"]
 

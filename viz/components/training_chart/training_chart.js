@@ -3,7 +3,6 @@
 function build(context) {
   const { root, store } = context;
   const HEIGHT = 290, TOP = 30, RIGHT = 12, LEFT = 66, UNDER = 46, TICK = 13, MAX_DECADES = 60, MANY = 50;
-  const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   const DASHES = { dash: "8 5", dot: "2 4", dashdot: "8 4 2 4", longdash: "14 5", longdashdot: "14 4 2 4" };
   let plots = []; // {element, svg, marker, X(training step), Y(value), curves}
 
@@ -11,11 +10,6 @@ function build(context) {
   const curveOf = (scalar) => store.trace.options.curves[scalar];
   const stepOf = (place) => store.trace.options.training_steps[place];
   const numbers = (curve) => curve.values.map(Number);
-
-  function power(exponent) {
-    if (Math.abs(exponent) < 3) return String(Number((10 ** exponent).toPrecision(3)));
-    return `10${exponent < 0 ? "⁻" : ""}${[...String(Math.abs(exponent))].map((digit) => RAISED[digit]).join("")}`;
-  }
 
   // Round numbers from low to high, about `room` of them.
   function roundTicks(low, high, room) {
@@ -42,7 +36,7 @@ function build(context) {
       [low, high] = [low - (high - low) * 0.04, high + (high - low) * 0.06];
       const pitch = Math.max(1, Math.ceil((high - low) / 6));
       const ticks = [];
-      for (let k = Math.ceil(low / pitch) * pitch; k <= high; k += pitch) ticks.push([10 ** k, power(k)]);
+      for (let k = Math.ceil(low / pitch) * pitch; k <= high; k += pitch) ticks.push([10 ** k, unrolled.powerText(k)]);
       return { isLog, low, high, ticks };
     }
     if (!values.length) [low, high] = [0, 1];
@@ -152,8 +146,7 @@ function build(context) {
     copy.setAttribute("width", plot.width);
     const back = svgOf("rect", { width: "100%", height: "100%", fill: context.theme.background });
     copy.prepend(back);
-    const content = encodeURIComponent(new XMLSerializer().serializeToString(copy));
-    unrolled.element("a", { href: `data:image/svg+xml,${content}`, download: `${context.data.name}.svg` }).click();
+    unrolled.saveSvg(copy, context.data.name);
   }
 
   return {
