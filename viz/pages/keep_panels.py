@@ -203,7 +203,7 @@ def _kept(element: Element | Block) -> dict[str, Any] | None:
 def _figure(name: str, figure: str, config: dict[str, Any]) -> dict[str, Any]:
     return {
         "component": UPDATED_FIGURE.name,
-        "key": name,
+        "className": f"st-key-{name}",  # as on the page, for the rules of its style
         "data": {"name": name, "figure": figure, "config": {**config, "responsive": False}, "script": ""},
     }
 

@@ -3,8 +3,8 @@ unrolled.components.kept_panel = {
   mount(element, { elements }) {
     const root = unrolled.element("div", { className: "unrolled unrolled-kept-panel" });
     element.append(root);
-    const mounted = elements.map(({ html, component, data, key }) => {
-      const place = unrolled.element("div", key ? { className: `st-key-${key}` } : {}); // for the page's own rules of style
+    const mounted = elements.map(({ html, component, data, className }) => {
+      const place = unrolled.element("div", className ? { className } : {});
       root.append(place);
       if (component) return unrolled.components[component].mount(place, data, () => {});
       place.innerHTML = html;
