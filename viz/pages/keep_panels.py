@@ -26,7 +26,7 @@ from viz.i18n import _, language
 from viz.pages import cache, find_lens
 from viz.pages.keep_page import keep_page_button, kept_address, kept_place
 from viz.pages.page_elements import page_theme
-from viz.pages.panels import PAGE_PANELS, PagePanels
+from viz.pages.panels import PAGE_PANELS, PagePanels, Panel
 from viz.pages.sent_elements import SENT, SentElements, key_of
 from viz.pages.sent_html import sent_html, setting_of
 from viz.panel_texts import PanelText
@@ -56,6 +56,7 @@ def keep_panels_button(session: Session, lens: str, *, further: bool = False) ->
     """
     page: PagePanels = st.session_state[PAGE_PANELS]
     sent: SentElements = st.session_state[SENT]
+    sent.is_kept = True
     net = session.view.net if lens in NETWORK_LENSES else None
     kept = KeptPage(
         sent,
@@ -69,7 +70,7 @@ def keep_panels_button(session: Session, lens: str, *, further: bool = False) ->
     )
     keep_page_button(
         session,
-        lambda: panels_view(kept),
+        lambda: panels_view(kept),  # in another thread than the page
         key="keep_panels" if further else "keep_page",
         label=_("Keep the open panels (HTML)") if further else "",
         hint=_(
@@ -84,8 +85,8 @@ class KeptPage:
     """A page whose open panels are kept.
 
     Attributes:
-        sent: what the page has sent.
-        page: its panels.
+        sent: what the page has sent, which goes on changing.
+        page: its panels, likewise.
         lens: its name.
         view: its view.
         network: the title of the network that the panels are of; () where they are of none.
@@ -106,10 +107,13 @@ class KeptPage:
 def panels_view(kept: KeptPage) -> ShownView:
     """Return the open panels of a page as they were sent; of those that contain nothing but controls, none."""
     components = {each.name: each for each in all_components()}
+    computed = [each for each in kept.page.panels if each.is_open and each.is_complete]
+    kept = replace(kept, sent=kept.sent.copy())  # after that, so that it has all elements of these panels
     panels: list[ShownPanel] = []
-    for each in kept.page.panels:
-        elements = _kept_elements(kept.sent, f"panel_{each.name}") if each.is_open else []
-        if any("setting" not in element for element in elements[1:]):  # the first one is what to look for
+    for each in computed:
+        elements = _kept_elements(kept.sent, f"panel_{each.name}")
+        content = elements[1:] if each.look_for else elements
+        if any("setting" not in element for element in content):
             if not panels:
                 elements.insert(0, {"html": kept.sent.styles()})
             text = PanelText(question_plain(each.title), "")
@@ -117,14 +121,14 @@ def panels_view(kept: KeptPage) -> ShownView:
     used = {
         element["component"]: None for each in panels for element in each.data["elements"] if "component" in element
     }
-    content = _content(kept, tuple(panels))
+    shown = _content(kept, computed, tuple(panels))
     loaded = _loaded(kept.sent)
     return ShownView(
         f"kept_{kept.lens}",
         kept.lens,
         kept_place(kept.view),
         loaded[TRACE_LOADER.name],
-        lambda: content,
+        lambda: shown,
         {},
         address=replace(kept_address(kept.view), panel=kept.view.panel),
         link_fields=(),
@@ -138,9 +142,15 @@ def panels_view(kept: KeptPage) -> ShownView:
     )
 
 
-def _content(kept: KeptPage, panels: tuple[ShownPanel, ...]) -> ViewContent:
+def _content(kept: KeptPage, computed: list[Panel], panels: tuple[ShownPanel, ...]) -> ViewContent:
     title = _(find_lens(kept.lens).title)
-    folded = [question_plain(each.title) for each in kept.page.panels if not each.is_open]
+    places, names = (
+        kept.page.places,
+        {each.name for each in computed},
+    )  # a lesson has places for some panels of the page
+    others = [each for each in kept.page.panels if each.name not in names and (places is None or each.name in places)]
+    folded = ", ".join(question_plain(each.title) for each in others if not each.is_open)
+    awaited = ", ".join(question_plain(each.title) for each in others if each.is_open)
     settings = [setting_of(each, kept.sent.chosen) for each in kept.sent.outside(("panel_", "bar", "glossary"))]
     return ViewContent(
         SEPARATOR.join((*kept.network, title)),
@@ -149,23 +159,31 @@ def _content(kept: KeptPage, panels: tuple[ShownPanel, ...]) -> ViewContent:
             "To change a setting or move to another time step, open the view in the app."
         ).format(page=title),
         panels,
-        notes=(
-            *kept.notes,
-            SEPARATOR.join(filter(None, settings)),
-            _("Not contained, because they were folded: {panels}.").format(panels=", ".join(folded)) if folded else "",
+        notes=tuple(
+            filter(
+                None,
+                (
+                    *kept.notes,
+                    SEPARATOR.join(filter(None, settings)),
+                    folded and _("Not contained, because they were folded: {panels}.").format(panels=folded),
+                    awaited
+                    and _("Not contained, because they were not computed yet: {panels}.").format(panels=awaited),
+                ),
+            )
         ),
     )
 
 
 def _place_sentences(session: Session) -> tuple[str, ...]:
+    """Return where in its run the page is, if it is at a time step, and which edits the network has."""
     view = session.view
-    if view.step is None:
-        return ()
-    place = _("Time step {step} of layer {layer}.").format(step=view.step + 1, layer=view.layer)
-    if view.unit is not None:
+    place = ""
+    if view.step is not None and view.unit is not None:
         place = _("Time step {step}, unit {unit} of layer {layer}.").format(
             step=view.step + 1, unit=view.unit, layer=view.layer
         )
+    elif view.step is not None:
+        place = _("Time step {step} of layer {layer}.").format(step=view.step + 1, layer=view.layer)
     return place, edits_sentence(*map(write_edit, session.edits.on))
 
 
@@ -217,7 +235,7 @@ def _component(sent: BidiComponent) -> tuple[str, Any]:
 
 def _sent_components(sent: SentElements) -> Iterator[tuple[str, Any]]:
     """Yield the name and the data of each component on the page."""
-    for each in sent.content.values():
+    for each in sent.elements():
         if isinstance(each, Element) and each.WhichOneof("type") == "bidi_component":
             yield _component(each.bidi_component)
 

@@ -50,6 +50,7 @@ class Panel(Generic[T]):
         default: whether it begins open.
         late: whether it is drawn after the others because it takes longer.
         place, note: its place on the page, and the place of the note that it is still to be computed.
+        is_drawn, is_complete: whether the drawing of its content has begun, and whether it has ended.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Panel(Generic[T]):
     place: DeltaGenerator
     note: DeltaGenerator | None = None
     is_drawn: bool = False
+    is_complete: bool = False
 
     def draw_now(self) -> T | None:
         """Draw the content, unless the panel is folded or drawn already; return what its function returned."""
@@ -80,6 +82,7 @@ class Panel(Generic[T]):
                 st.session_state[DRAWN].add(self.name)
         if self.note is not None:
             self.note.empty()
+        self.is_complete = True
         return found
 
 

@@ -4,21 +4,31 @@ import gzip
 import json
 import re
 import struct
+import threading
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 
 import pytest
 from streamlit.proto.Dataframe_pb2 import Dataframe
 from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
-from tests.support.lens_page import start
-from viz.pages.keep_panels import KeptPage, panels_view
+from models.training.training_loop import train
+from models.training.training_options import TrainingOptions
+from tests.support.lens_page import run, start, widget_at
+from tests.support.lesson_progress import shown_answers
+from viz.address import View
+from viz.lessons.find_lessons import shipped_lessons
+from viz.pages.keep_panels import KeptPage, _place_sentences, panels_view
+from viz.pages.lessons.reader_progress import PROGRESS
 from viz.pages.panels import PAGE_PANELS
-from viz.pages.sent_elements import SENT
+from viz.pages.sent_elements import SENT, SentElements
 from viz.pages.sent_html import MAX_ROWS, markdown_html, sent_html
-from viz.session import get_session
 from viz.show.offline_file import offline_html
 from viz.show.shown_view import ShownView
 
@@ -31,14 +41,19 @@ LENSES = {
     "layer": {},
     "language": {},
     "checkpoint": {"net": "counter"},
+    "search": {"net": "counter"},
+    "train": {},
 }
+MOVING = ("step", "states", "gradients", "attention")
+"""Lenses that also have a file which moves as the app."""
+
 MEGABYTE = 1_000_000
 
 
 def kept(page: AppTest, lens: str, lang: str = "en") -> ShownView:
     """Return the view that the page's button would keep."""
     state = page.session_state
-    view = state["session"].view if "session" in state else get_session().view
+    view = state["unrolled"].view if "unrolled" in state else View()
     return panels_view(KeptPage(state[SENT], state[PAGE_PANELS], lens, view, (), (), "light", lang))
 
 
@@ -60,11 +75,21 @@ def column(table: str, name: str) -> list[str]:
     return [re.findall(r"<td>(.*?)</td>", row)[at] for row in rows]
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a short training run, which the Train lens shows."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(TrainingOptions(task="counting", units=4, embedding=0, examples=24, steps=4, record_every=2), folder / "a")
+    return folder
+
+
 @pytest.mark.parametrize("lens", LENSES)
-def test_the_default_view_of_a_lens_is_one_file_of_at_most_three_megabytes(lens):
-    page = start(lens, panel="-none", **LENSES[lens])
-    labels = [each.proto.label for each in page.get("download_button")]
-    assert any(label in ("Keep this page (HTML)", "Keep the open panels (HTML)") for label in labels)
+def test_the_default_view_of_a_lens_is_one_file_of_at_most_three_megabytes(lens, runs):
+    page = start(lens, opened=runs if lens == "train" else None, panel="-none", **LENSES[lens])
+    buttons = {each.proto.id.rpartition("-")[2]: each.proto.label for each in page.get("download_button")}
+    shown = {name: label for name, label in buttons.items() if name.startswith("keep_")}
+    whole = {"keep_page": "Keep this page (HTML)"}
+    assert shown == (whole | {"keep_panels": "Keep the open panels (HTML)"} if lens in MOVING else whole)
     view = kept(page, lens)
     html = offline_html(view, app="https://example.org/")
     assert len(html.encode()) <= 3 * MEGABYTE
@@ -74,6 +99,7 @@ def test_the_default_view_of_a_lens_is_one_file_of_at_most_three_megabytes(lens)
     assert content["contents"]["en"]["panels"]
     opened = [each.name for each in page.session_state[PAGE_PANELS].panels if each.is_open]
     assert {each["name"] for each in content["contents"]["en"]["panels"]} <= set(opened)
+    assert not any("not computed yet" in each for each in content["contents"]["en"]["sentences"])
     assert content["link"]["page"] == f"https://example.org/{'' if lens == 'step' else lens}"
 
 
@@ -83,7 +109,7 @@ def test_plotly_is_in_a_file_with_figures_alone_and_the_policy_names_its_hash():
     script = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     name = f"'sha256-{b64encode(sha256(script).digest()).decode()}'"
     assert name not in closed
-    assert "unrolled-plotly" not in closed.split("<script")[1]
+    assert 'id="unrolled-plotly"' not in closed
     assert name in re.search(r'Content-Security-Policy" content="([^"]*)"', opened)[1]
     packed = re.search(r'id="unrolled-plotly">([^<]*)<', opened)[1]
     assert gzip.decompress(b64decode(packed)) == script
@@ -102,8 +128,191 @@ def test_texts_settings_and_folded_panels_are_named():
 
 
 def test_a_panel_of_controls_alone_is_left_out():
-    view = kept(start("edit", panel="-none", net="counter"), "edit")
-    assert "add_edit" not in [each.name for each in view.content().panels]
+    page = start("edit", panel="add_edit", net="counter")
+    assert "add_edit" in [each.name for each in page.session_state[PAGE_PANELS].panels if each.is_open]
+    assert "add_edit" not in [each.name for each in kept(page, "edit").content().panels]
+
+
+def texts(page: AppTest, name: str) -> str:
+    return "\n".join(each.get("html", "") for each in elements(kept(page, "states"), name))
+
+
+def kept_names(page: AppTest) -> set[str]:
+    return {each.name for each in kept(page, "states").content().panels}
+
+
+def run_fragment(page: AppTest, monkeypatch, fragment: str) -> None:
+    """Run a fragment of the page alone, as a browser requests it."""
+    before, request = page.session_state[SENT], LocalScriptRunner.request_rerun
+
+    def request_fragment(runner, data):
+        runner._requests = ScriptRequests()  # without that for a run of the page, with which `AppTest` begins
+        return request(runner, replace(data, fragment_id_queue=[fragment]))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalScriptRunner, "request_rerun", request_fragment)
+        run(page)
+    assert page.session_state[SENT] is before  # the page itself did not run
+
+
+def sender(page: AppTest, text: str) -> str:
+    """Return the id of the fragment that sent the one Markdown text with these words."""
+    (found,) = [
+        each.fragment_id
+        for each in page.session_state[SENT].content.values()
+        if each.HasField("new_element") and text in each.new_element.markdown.body
+    ]
+    return found
+
+
+def test_what_a_fragment_no_longer_sends_is_no_longer_recorded(monkeypatch):
+    page = start("states", net="counter", panel="span")
+    assert "Best match" in texts(page, "span")
+    names = kept_names(page)
+    fragment = sender(page, "Best match")
+    assert fragment
+    widget_at(page.number_input, "brush_threshold").set_value(9.0)
+    run_fragment(page, monkeypatch, fragment)
+    assert "Best match" not in texts(page, "span")
+    assert "No unit has its" in texts(page, "span")
+    assert kept_names(page) == names
+    widget_at(page.number_input, "brush_threshold").set_value(0.5)
+    run_fragment(page, monkeypatch, fragment)
+    assert "Best match" in texts(page, "span")
+    assert "No unit has its" not in texts(page, "span")
+
+
+def outside_page():
+    """Show a fragment that draws into a container of the page, as many lines as the session state says."""
+    import streamlit as st
+
+    from viz.pages.sent_elements import SENT, recorded_fragment, recorded_page
+
+    with recorded_page():
+        st.session_state[SENT].is_kept = True
+        place = st.container(key="place")
+
+        @recorded_fragment
+        def draw():
+            with place:
+                for line in range(st.session_state["lines"]):
+                    st.markdown(f"line {line}")
+
+        draw()
+        st.markdown("after")
+
+
+def test_what_a_fragment_no_longer_sends_into_a_container_outside_of_it_is_no_longer_recorded(monkeypatch):
+    page = AppTest.from_function(outside_page)
+
+    def lines() -> list[str]:
+        return [each.markdown.body for each in page.session_state[SENT].inside("place") if isinstance(each, Element)]
+
+    page.session_state["lines"] = 3
+    run(page)
+    assert lines() == ["line 0", "line 1", "line 2"]
+    fragment = sender(page, "line 2")
+    for count in (1, 2, 0):
+        page.session_state["lines"] = count
+        run_fragment(page, monkeypatch, fragment)
+        assert lines() == [f"line {line}" for line in range(count)]
+    assert sender(page, "after") == ""
+
+
+def test_a_copy_can_be_read_while_a_run_is_recorded():
+    sent, ended, problems = SentElements(), threading.Event(), []
+
+    def write() -> None:
+        for turn in range(3000):
+            message = ForwardMsg()
+            message.metadata.delta_path.extend([0, turn % 50])
+            message.delta.new_element.markdown.body = str(turn)
+            sent.take(message)
+        ended.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not ended.is_set():
+        try:
+            sent.copy().outside(())
+        except RuntimeError as problem:  # "dictionary changed size during iteration"
+            problems.append(problem)
+    writer.join()
+    assert not problems
+    assert [each.markdown.body for each in sent.copy().outside(())] == list(map(str, range(2950, 3000)))
+
+
+def test_an_open_panel_that_is_not_computed_is_named(monkeypatch):
+    page = start("layer", panel="*")
+    (awaited,) = [each for each in page.session_state[PAGE_PANELS].panels if each.name == "call_lines"]
+    assert awaited.is_complete
+    awaited.is_complete = False  # as while the page runs, and where it was stopped
+    content = kept(page, "layer").content()
+    assert "call_lines" not in [each.name for each in content.panels]
+    (note,) = [each for each in content.notes if each.startswith("Not contained")]
+    assert note == f"Not contained, because they were not computed yet: {awaited.title.replace('`', '')}."
+
+
+def stopped_page():
+    import streamlit as st
+
+    from viz.pages.panels import page_panels, panel
+    from viz.pages.sent_elements import recorded_page
+
+    with recorded_page(), page_panels():
+        st.session_state["sent_elements"].is_kept = True
+
+        @panel("first", "First", "")
+        def first() -> None:
+            st.markdown("the first text")
+
+        @panel("second", "Second", "")
+        def second() -> None:
+            st.markdown("half of the second")
+            st.stop()
+
+        @panel("third", "Third", "")
+        def third() -> None:
+            st.markdown("never")
+
+
+def test_a_panel_without_a_line_on_what_to_look_for_is_kept_and_stopped_ones_are_named():
+    page = AppTest.from_function(stopped_page)
+    run(page)
+    content = kept(page, "layer").content()
+    assert [each.name for each in content.panels] == ["first"]
+    assert "the first text" in content.panels[0].data["elements"][1]["html"]
+    assert content.notes[-1] == "Not contained, because they were not computed yet: Second, Third."
+
+
+def test_a_file_of_a_lesson_names_no_panel_that_the_lesson_lacks():
+    lesson, number, view = next(
+        (lesson, number, section.view)
+        for lesson in shipped_lessons()
+        for number, section in enumerate(lesson.in_language("en").sections, 1)
+        if section.view is not None and section.view.lens == "step"
+    )
+    page = start("lessons", state={PROGRESS: shown_answers(lesson)}, lesson=lesson.name, section=str(number))
+    declared = {each.name for each in page.session_state[PAGE_PANELS].panels}
+    assert set(view.panels) < declared
+    content = kept(page, view.lens).content()
+    assert {each.name for each in content.panels} <= set(view.panels)
+    assert not any("Not contained" in each for each in content.notes)
+
+
+def test_edits_are_named_on_a_page_without_a_time_step():
+    edits = {"net": "counter", "edits": "rnn.l0.forget_bias=1"}
+    session = start("edit", panel="-none", step="2", unit="1", **edits).session_state["unrolled"]
+    assert _place_sentences(session)[0] == "Time step 3, unit 1 of layer rnn.l0."
+    session.view = replace(session.view, step=None)
+    (sentence,) = filter(None, _place_sentences(session))
+    assert sentence.startswith("The network was edited (1 edit)")
+
+
+def test_nothing_stays_recorded_of_a_page_without_the_button():
+    assert SENT in start("layer").session_state
+    assert SENT not in start("train").session_state  # without a run
+    assert SENT not in start("lessons").session_state
 
 
 HOSTILE = '<img src=x onerror=alert(1)></script><a href="https://example.org">x</a> [y](javascript:alert(1)) ![z](https://a.b/c)'
