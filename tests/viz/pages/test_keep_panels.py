@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import struct
-import threading
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from hashlib import sha256
@@ -13,7 +12,6 @@ from importlib.resources import files
 import pytest
 from streamlit.proto.Dataframe_pb2 import Dataframe
 from streamlit.proto.Element_pb2 import Element
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.local_script_runner import LocalScriptRunner
@@ -27,7 +25,7 @@ from viz.lessons.find_lessons import shipped_lessons
 from viz.pages.keep_panels import KeptPage, _place_sentences, panels_view
 from viz.pages.lessons.reader_progress import PROGRESS
 from viz.pages.panels import PAGE_PANELS
-from viz.pages.sent_elements import SENT, SentElements
+from viz.pages.sent_elements import SENT
 from viz.pages.sent_html import MAX_ROWS, markdown_html, sent_html
 from viz.show.offline_file import offline_html
 from viz.show.shown_view import ShownView
@@ -197,6 +195,7 @@ def outside_page():
             with place:
                 for line in range(st.session_state["lines"]):
                     st.markdown(f"line {line}")
+            st.session_state["meanwhile"] = st.session_state[SENT].copy()
 
         draw()
         st.markdown("after")
@@ -205,44 +204,22 @@ def outside_page():
 def test_what_a_fragment_no_longer_sends_into_a_container_outside_of_it_is_no_longer_recorded(monkeypatch):
     page = AppTest.from_function(outside_page)
 
-    def lines() -> list[str]:
-        return [each.markdown.body for each in page.session_state[SENT].inside("place") if isinstance(each, Element)]
+    def lines(name: str = SENT) -> list[str]:
+        return [each.markdown.body for each in page.session_state[name].inside("place") if isinstance(each, Element)]
 
     page.session_state["lines"] = 3
     run(page)
     assert lines() == ["line 0", "line 1", "line 2"]
     fragment = sender(page, "line 2")
     for count in (1, 2, 0):
-        page.session_state["lines"] = count
+        page.session_state["lines"], before = count, lines()
         run_fragment(page, monkeypatch, fragment)
+        assert lines("meanwhile") == before  # what a download has while the fragment runs
         assert lines() == [f"line {line}" for line in range(count)]
     assert sender(page, "after") == ""
 
 
-def test_a_copy_can_be_read_while_a_run_is_recorded():
-    sent, ended, problems = SentElements(), threading.Event(), []
-
-    def write() -> None:
-        for turn in range(3000):
-            message = ForwardMsg()
-            message.metadata.delta_path.extend([0, turn % 50])
-            message.delta.new_element.markdown.body = str(turn)
-            sent.take(message)
-        ended.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    while not ended.is_set():
-        try:
-            sent.copy().outside(())
-        except RuntimeError as problem:  # "dictionary changed size during iteration"
-            problems.append(problem)
-    writer.join()
-    assert not problems
-    assert [each.markdown.body for each in sent.copy().outside(())] == list(map(str, range(2950, 3000)))
-
-
-def test_an_open_panel_that_is_not_computed_is_named(monkeypatch):
+def test_an_open_panel_that_is_not_computed_is_named():
     page = start("layer", panel="*")
     (awaited,) = [each for each in page.session_state[PAGE_PANELS].panels if each.name == "call_lines"]
     assert awaited.is_complete
