@@ -58,6 +58,8 @@ _LATEX = {
     ">": r"\textgreater ",
     "`": r"\textquoteleft ",
 }
+_LATEX_CHARACTERS = {written.strip(): character for character, written in _LATEX.items()} | {r"\ ": " "}
+_LATEX_COMMAND = re.compile(r"(?P<command>\\[a-zA-Z]+) ?|(?P<sign>\\.)", re.DOTALL)
 
 
 def printable(text: str) -> str:
@@ -133,6 +135,15 @@ def latex_text(text: str) -> str:
     '\\text{W\\_\\{hh\\}}'
     """
     return rf"\text{{{''.join(_LATEX.get(character, character) for character in printable(text))}}}"
+
+
+def latex_text_content(content: str) -> str:
+    r"""Return the text that ``\text{content}`` shows; commands that `latex_text` does not write are left as they are.
+
+    >>> latex_text_content(r"W\_\{hh\}")
+    'W_{hh}'
+    """
+    return _LATEX_COMMAND.sub(lambda found: _LATEX_CHARACTERS.get(found["command"] or found["sign"], found[0]), content)
 
 
 def csv_cell(text: str) -> str:

@@ -55,6 +55,7 @@ def test_latex_has_no_command_but_its_own(text):
     inner = escape.latex_text(text).removeprefix(r"\text{").removesuffix("}")
     rest = re.sub(r"\\text(?:backslash|asciicircum|asciitilde|less|greater|quoteleft) |\\[{}$&#%_]", "", inner)
     assert not set("\\{}$&#%_^~<>`") & set(rest)
+    assert escape.latex_text_content(inner) == escape.printable(text)
 
 
 @given(texts)

@@ -9,6 +9,8 @@ import re
 from functools import cache
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -28,6 +30,9 @@ MAX_ROWS = 1000
 
 MAX_CHOSEN = 300
 """Characters of a text that was typed into a field."""
+
+MISSING = "None"
+"""What Streamlit shows for a missing value in a cell of a ``st.dataframe`` that names nothing else; `st.table`: nothing."""
 
 _DEFINITION = re.compile(r"</?dfn\b[^>]*>")
 _SIGN = re.compile(r"(?<!\\):material/\w+:\s*")
@@ -122,7 +127,7 @@ def _chosen_text(value: Any) -> str:
     if isinstance(value, bool):
         return _("on") if value else _("off")
     if isinstance(value, (int, float)):
-        return f"{value:.6g}"
+        return all_digits(value)
     try:
         return ", ".join(map(_chosen_text, getattr(value, "data", value) or ()))
     except TypeError:  # as of an uploaded file
@@ -136,8 +141,12 @@ def _plain(markdown: str) -> str:
 
 def table_html(table: Table | Dataframe) -> str:
     """Return a table as HTML; of more than `MAX_ROWS` rows the first ones, and a sentence that says so."""
-    frame = pyarrow.ipc.open_stream(table.arrow_data.data).read_all().to_pandas()
+    # Integers with gaps would be floats, of which those above 2^53 are others.
+    frame = pyarrow.ipc.open_stream(table.arrow_data.data).read_all().to_pandas(integer_object_nulls=True)
+    for single in frame.select_dtypes("float32"):  # the shortest digits that name it, which as a double are more
+        frame[single] = frame[single].astype(str).astype(float)
     is_text = isinstance(table, Table)  # whose cells are Markdown
+    missing = "" if isinstance(table, Table) else table.placeholder if table.HasField("placeholder") else MISSING
     settings: dict[str, Any] = {} if is_text else json.loads(table.columns or "{}")
     hides_index = table.hide_index if is_text else bool(settings.get("_index", {}).get("hidden"))
     if not hides_index:
@@ -147,7 +156,7 @@ def table_html(table: Table | Dataframe) -> str:
     titles = [inline(str(settings.get(str(name), {}).get("label") or name)) for name in names]
     rows = [
         "".join(
-            f"<td>{inline(shown_cell(value, settings.get(str(name), {})))}</td>"
+            f"<td>{inline(shown_cell(value, settings.get(str(name), {}), missing))}</td>"
             for name, value in zip(names, row, strict=True)
         )
         for row in frame[names].head(MAX_ROWS).itertuples(index=False, name=None)
@@ -166,13 +175,36 @@ def table_html(table: Table | Dataframe) -> str:
     )
 
 
-def shown_cell(value: Any, settings: dict[str, Any]) -> str:
-    """Return the text of a cell; ``settings``: of its column, as Streamlit writes them."""
-    if value is None or (isinstance(value, float) and value != value and not settings):
-        return "" if value is None else "NaN"
+def shown_cell(value: Any, settings: dict[str, Any], missing: str) -> str:
+    """Return the text of a cell.
+
+    Args:
+        value: of the cell.
+        settings: of its column, as Streamlit writes them.
+        missing: what is shown where there is no value.
+    """
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return ", ".join(shown_cell(each, {}, missing) for each in value)
+    if value is None or pd.isna(value):
+        return missing
+    if not isinstance(value, (int, float)):
+        return str(value)
     form = (settings.get("type_config") or {}).get("format")
-    if isinstance(value, (int, float)) and isinstance(form, str) and "%" in form:
-        return form % value
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(form, str) and "%" in form:
+        try:
+            return form % value
+        except (TypeError, ValueError, OverflowError):  # it has signs that the browser knows and Python does not
+            pass
+    return all_digits(value)
+
+
+def all_digits(value: float) -> str:
+    """Return a number with all of its digits; a whole one as an integer.
+
+    >>> all_digits(123456789.0), all_digits(0.1)
+    ('123456789', '0.1')
+    """
+    is_whole = (
+        isinstance(value, float) and value.is_integer() and abs(value) < 1e16
+    )  # from where Python writes an exponent
+    return str(int(value) if is_whole else value)

@@ -4,6 +4,7 @@ A room takes questions from any teacher's page. The server writes their HTML: wi
 formulas as MathML, and each text escaped.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from html import unescape
@@ -14,16 +15,22 @@ from latex2mathml.converter import convert_to_element
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from viz.escape import escape_html
+from viz.escape import escape_html, latex_text_content
 
 MATH_ELEMENTS = frozenset((
     "math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mfrac",
-    "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle",
+    "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle", "mphantom", "mpadded",
 ))  # fmt: skip
 MATH_ATTRIBUTES = frozenset((
-    "accent", "columnalign", "display", "displaystyle", "fence", "linethickness", "mathvariant", "stretchy", "width",
+    "accent", "columnalign", "depth", "display", "displaystyle", "fence", "height", "linethickness", "mathvariant",
+    "stretchy", "width",
 ))  # fmt: skip
-"""Elements and attributes of MathML that are kept; of others only the text is, so that nothing is a link."""
+"""Elements and attributes of MathML that are kept; a formula with another element is shown as it is written.
+
+Without the element its text could be another formula: that of ``mphantom`` is not visible.
+"""
+
+_TEXT = re.compile(r"\\text\s*\{((?:[^\\{}$%~]|\\.)*)\}|\\.", re.DOTALL)
 
 
 def with_markup(question: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,17 +70,28 @@ def _parser() -> MarkdownIt:
 
 def formula_html(latex: str) -> str:
     """Return a formula as MathML; as it is written if the library cannot read it."""
+    # The library reads no escapes in \text: it gets a number between two characters that the formula lacks.
+    mark = next(character for character in map(chr, range(0xE000, 0xF900)) if character not in latex)
+    texts: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        texts.append(latex_text_content(found[1]).replace(" ", "\u00a0"))
+        return rf"\text{{{mark}{len(texts) - 1}{mark}}}"
+
     try:
-        return _mathml(convert_to_element(latex))
+        html = _mathml(convert_to_element(_TEXT.sub(numbered, latex)))
     except Exception:  # the library has a dozen of its own, and lets Python's pass
         return f"<code>{escape_html(latex)}</code>"
+    return re.sub(rf"{mark}(\d+){mark}", lambda found: escape_html(texts[int(found[1])]), html)
 
 
 def _mathml(element: Element) -> str:
+    if element.tag not in MATH_ELEMENTS:
+        raise ValueError(f"an element of MathML that is not kept: {element.tag}")
     # the library's texts have entities of their own
     content = escape_html(unescape(element.text or "")) + "".join(map(_mathml, element))
-    if element.tag not in MATH_ELEMENTS:
-        return content
     attributes = "".join(
         f' {name}="{escape_html(value)}"' for name, value in element.attrib.items() if name in MATH_ATTRIBUTES
     )

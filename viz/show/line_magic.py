@@ -40,14 +40,20 @@ def show_line(line: str, variables: dict[str, Any]) -> Shown:
     Raises:
         Problem: the line names nothing that can be shown.
     """
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""  # a path of Windows has backslashes
     try:
-        words = shlex.split(line)
+        words = list(lexer)
     except ValueError:
         raise Problem("A quotation mark is missing in this line.") from None
-    options: dict[str, Any] = {
-        name: value for name, equals, value in (word.partition("=") for word in words[1:]) if name in OPTIONS
-    }
-    texts = [word for word in words[1:] if word.partition("=")[0] not in OPTIONS]
+    options: dict[str, Any] = {}
+    texts = []
+    for word in words[1:]:
+        option, equals, value = word.partition("=")
+        if equals and option in OPTIONS:
+            options[option] = value
+        else:
+            texts.append(word)
     if not words or len(texts) > 1:
         raise Problem("Write %unrolled, then one thing to show, and for a network its input in quotation marks.")
     name = words[0]

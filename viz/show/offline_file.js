@@ -14,6 +14,10 @@
     document.head.append(Object.assign(document.createElement("script"), { textContent: text }));
     return window.Plotly;
   }));
+  // On paper are figures that were never in sight too: one is drawn in each idle moment.
+  const idle = () => new Promise((resolve) => { (window.requestIdleCallback ?? setTimeout)(resolve); });
+  let figures = Promise.resolve();
+  unrolled.drawInTurn = (draw) => { figures = figures.then(idle).then(draw).catch(console.error); };
   const { channel, lang, view: start } = place.dataset;
   const post = (message) => { if (channel) parent.postMessage({ unrolled: channel, ...message }, "*"); };
 

@@ -40,7 +40,7 @@ TEMPLATE = """<!doctype html>
 """
 
 PLOTLY = '<script type="application/gzip" id="unrolled-plotly">{script}</script>\n'
-"""Plotly's script, in a file with figures of plotly: unpacked when the first of them is in sight."""
+"""Plotly's script, in a file with figures of plotly: unpacked when the first of them is drawn."""
 
 POLICY = (
     "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "

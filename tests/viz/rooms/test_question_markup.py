@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.hostile_text import HOSTILE
+from viz.escape import escape_html, latex_text, printable
 from viz.lessons.find_lessons import shipped_lessons
 from viz.lessons.lesson import ChoiceForm
-from viz.rooms.question_markup import MATH_ATTRIBUTES, MATH_ELEMENTS, question_html, question_plain, with_markup
+from viz.rooms.question_markup import (
+    MATH_ATTRIBUTES,
+    MATH_ELEMENTS,
+    formula_html,
+    question_html,
+    question_plain,
+    with_markup,
+)
 from viz.rooms.room_question import SECRET_FIELDS, answers_as_csv, checked_question, public_question
 
 ALLOWED = MATH_ELEMENTS | {"em", "strong", "code", "br"}
@@ -67,6 +76,48 @@ def test_marks_become_elements():
     assert "<msub><mi>f</mi><mn>6</mn></msub>" in html
     assert Parsed(question_html(r"$a < b$ & c")).text == "a<b & c"
     assert question_plain("**Which** of `a*b`, *c*?") == "Which of a*b, c?"
+
+
+SIGNS = "\\{}$&#%_^~<>`"
+"""The characters that TeX reads as something else; LaTeX has a command for each of them in a text."""
+
+texts = st.text(max_size=40) | st.lists(st.sampled_from([*HOSTILE, *SIGNS, " ", "a", "0", "\ue000"]), max_size=9).map(
+    "".join
+)
+
+
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_each_text_in_a_formula_is_shown_as_it_is(parts):
+    html = formula_html(r"P(" + r" \mid ".join(map(latex_text, parts)) + r") = \frac{1}{2}")
+    assert_safe(html)
+    shown = re.findall(r"<mtext>(.*?)</mtext>", html)
+    assert shown == [escape_html(printable(each).replace(" ", "\u00a0")) for each in parts]
+    assert "<mo>=</mo><mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>" in html
+
+
+@pytest.mark.parametrize(
+    ("latex", "shown"),
+    [
+        (r"\text{\textless UNK\textgreater }", "<UNK>"), (r"\text {a \& b}", "a\u00a0&\u00a0b"), (r"\text{}", ""),
+        (r"a \\ \text{a\}b}", "aa}b"), (r"\mathbf{\text{\{x}}", "{x"), ("\\textbf{\ue0000\ue000}\\text{b}", "\ue0000\ue000b"),
+    ],
+)  # fmt: skip
+def test_escapes_in_a_text_are_read(latex, shown):
+    assert Parsed(formula_html(latex)).text == shown
+
+
+def test_what_a_formula_leaves_room_for_is_not_visible():
+    html = formula_html(r"a &\phantom{=} b")
+    assert re.search(r"<mphantom>(?:(?!</mphantom>).)*=(?:(?!</mphantom>).)*</mphantom>", html)
+    assert "=" not in re.sub(r"<mphantom>.*?</mphantom>|<[^>]*>", "", html)
+    assert_safe(html)
+    assert '<mpadded width="0"><mphantom>' in formula_html(r"\vphantom{x}")
+    assert '<mpadded height="0" depth="0"><mphantom>' in formula_html(r"\hphantom{x}")
+
+
+@pytest.mark.parametrize("latex", [r"\cancel{a} + \text{a\&b}", r"\boxed{x}"])
+def test_a_formula_with_an_element_that_is_not_kept_is_shown_as_it_is_written(latex):
+    assert formula_html(latex) == f"<code>{escape_html(latex)}</code>"
 
 
 def shipped_texts():

@@ -41,6 +41,29 @@ def test_it_shows_variables_networks_and_run_folders(shell, tmp_path):
     assert shown is shell.user_ns["shown"]
 
 
+@pytest.mark.parametrize("line", [r"C:\runs\a", r'"C:\runs\a"', r"'C:\runs\a' step=0"])
+def test_a_path_keeps_its_backslashes(monkeypatch, tmp_path, line):
+    monkeypatch.chdir(tmp_path)
+    lstm = nn.LSTM(2, 3, batch_first=True)
+    with watch(lstm, r"C:\runs\a", every=1) as run:  # one name where / separates folders
+        lstm(torch.zeros(1, 5, 2))[0].sum().backward()
+        run.step(loss=1.0)
+    assert show_line(line, {}).step == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [("net step", "step"), ('net "unit" step=1', "unit"), ("net 'a # b'", "a # b"), (r'net "a\b"', r"a\b")],
+)
+def test_a_text_may_be_the_name_of_an_option_and_have_any_sign(monkeypatch, line, text):
+    shown = []
+    monkeypatch.setattr(
+        "viz.show.line_magic.show", lambda thing, *texts, **options: shown.append((thing, texts, options))
+    )
+    show_line(line, {"net": 1})
+    assert shown == [(1, (text,), {"step": 1} if "step=1" in line else {})]
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

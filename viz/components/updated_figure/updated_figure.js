@@ -1,4 +1,5 @@
-// A figure of plotly that is drawn into its place again whenever it changed, with the reader's zoom. Out of sight it waits.
+// A figure of plotly that is drawn into its place again whenever it changed, with the reader's zoom. Out of sight it waits;
+// in a file, where `unrolled.drawInTurn` is, until the figures before it are drawn.
 unrolled.plotly ??= (address) => {
   unrolled.plotlyScript ??= new Promise((resolve, reject) => {
     const script = unrolled.element("script", { src: new URL(address, document.baseURI).href });
@@ -18,9 +19,9 @@ unrolled.components.updated_figure = {
     const root = unrolled.element("div", { className: "unrolled unrolled-updated-figure" });
     element.append(root);
     let wanted = null, shown = null, plotly = null;
-    let width = 0, inSight = false, isDrawing = false, isGone = false;
+    let width = 0, inSight = false, isInTurn = false, isDrawing = false, isGone = false;
 
-    const isLate = () => wanted !== null && inSight && width > 0 && !isGone;
+    const isLate = () => wanted !== null && (inSight || isInTurn) && width > 0 && !isGone;
 
     async function draw() {
       root.toggleAttribute("data-later", isLate());
@@ -66,6 +67,10 @@ unrolled.components.updated_figure = {
     room.observe(root);
     sight.observe(root);
     update(first);
+    unrolled.drawInTurn?.(() => {
+      isInTurn = true;
+      return draw();
+    });
     return {
       update,
       destroy() {
