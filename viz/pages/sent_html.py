@@ -193,7 +193,7 @@ def shown_cell(value: Any, settings: dict[str, Any], missing: str) -> str:
     if isinstance(form, str) and "%" in form:
         try:
             return form % value
-        except (TypeError, ValueError, OverflowError):  # it has signs that the browser knows and Python does not
+        except (TypeError, ValueError, OverflowError):  # a format of the browser that Python lacks
             pass
     return all_digits(value)
 

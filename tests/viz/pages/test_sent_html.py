@@ -1,4 +1,4 @@
-"""Numbers of a page in a file: each digit of cells and of what is chosen, and what stands where a value is missing."""
+"""Numbers of a page in a file: each digit of cells and of what is chosen, and what is shown where a value is missing."""
 
 import json
 import re
