@@ -64,7 +64,7 @@ def keep_panels_button(session: Session, lens: str, *, further: bool = False) ->
         lens,
         session.view,
         () if net is None else (cache.display_name(net),),
-        () if net is None else _place_sentences(session),
+        () if net is None else _place_sentences(session, lens),
         page_theme(),
         language(),
     )
@@ -174,7 +174,7 @@ def _content(kept: KeptPage, computed: list[Panel], panels: tuple[ShownPanel, ..
     )
 
 
-def _place_sentences(session: Session) -> tuple[str, ...]:
+def _place_sentences(session: Session, lens: str) -> tuple[str, ...]:
     """Return where in its run the page is, if it is at a time step, and which edits the network has."""
     view = session.view
     place = ""
@@ -184,7 +184,9 @@ def _place_sentences(session: Session) -> tuple[str, ...]:
         )
     elif view.step is not None:
         place = _("Time step {step} of layer {layer}.").format(step=view.step + 1, layer=view.layer)
-    return place, edits_sentence(*map(write_edit, session.edits.on))
+    edits = edits_sentence(*map(write_edit, session.edits.on))
+    unread = _("The corpus is read by the network without your edits.") if edits and lens == "search" else ""
+    return place, edits, unread
 
 
 def _kept_elements(sent: SentElements, key: str) -> list[dict[str, Any]]:

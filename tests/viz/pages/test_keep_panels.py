@@ -280,10 +280,11 @@ def test_a_file_of_a_lesson_names_no_panel_that_the_lesson_lacks():
 def test_edits_are_named_on_a_page_without_a_time_step():
     edits = {"net": "counter", "edits": "rnn.l0.forget_bias=1"}
     session = start("edit", panel="-none", step="2", unit="1", **edits).session_state["unrolled"]
-    assert _place_sentences(session)[0] == "Time step 3, unit 1 of layer rnn.l0."
+    assert _place_sentences(session, "edit")[0] == "Time step 3, unit 1 of layer rnn.l0."
     session.view = replace(session.view, step=None)
-    (sentence,) = filter(None, _place_sentences(session))
+    (sentence,) = filter(None, _place_sentences(session, "edit"))
     assert sentence.startswith("The network was edited (1 edit)")
+    assert _place_sentences(session, "search")[-1] == "The corpus is read by the network without your edits."
 
 
 def test_nothing_stays_recorded_of_a_page_without_the_button():
