@@ -240,7 +240,7 @@ def test_what_is_required_is_what_the_code_imports(wheel):
         name.lower()
         for name in re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
     }
-    beside_the_app = {"anywidget", "pandas", "xarray"}  # for notebooks and scripts, pinned for the tests alone
+    beside_the_app = {"anywidget", "xarray"}  # for notebooks and scripts, pinned for the tests alone
     assert {name.lower() for name in extras} - {"unrolled"} - beside_the_app == pinned - set(required)
     assert {extras[name] for name in beside_the_app} == {"arrays", "notebook"}
     assert all(name in command for name in ("streamlit", "plotly", "h5py"))
