@@ -46,7 +46,7 @@ def add_curve(
     line = {"color": colour, "dash": dash, "width": width}
     if len(values) <= MAX_POINTS:
         steps = np.arange(first, first + len(values))
-        labelled = labelled_steps(labels, first)
+        labelled = labelled_steps(labels, first, count=len(values))
         shown = np.where(np.isfinite(values), values, np.nan)
         hover = "%{y:.4g} · " + at
         if _has_isolated(np.isfinite(values)):
@@ -77,11 +77,16 @@ def add_curve(
     add_nonfinite_marks(figure, worst, steps.tolist(), places, colour, name, **where)
 
 
-def labelled_steps(labels: Sequence[str], first: int = 0) -> np.ndarray:
+def labelled_steps(labels: Sequence[str], first: int = 0, *, count: int | None = None) -> np.ndarray:
     """Return (T, 2): each step, counted from 1, and its label, for hover labels; ``first`` is the first step, from 0.
 
     An array of objects, because plotly checks and copies the values of a list one by one.
+
+    Raises:
+        ValueError: there are not ``count`` labels.
     """
+    if count not in (None, len(labels)):
+        raise ValueError(f"{len(labels)} labels for {count} steps")
     labelled = np.empty((len(labels), 2), dtype=object)
     labelled[:, 0] = range(first + 1, first + 1 + len(labels))
     labelled[:, 1] = labels

@@ -1,6 +1,7 @@
 """The figures of the States lens: what they draw is what they were given."""
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from models.states.forward_sensitivity import forward_sensitivity
 from models.states.gate_retention import half_life, retention_gate
 from models.states.input_sensitivity import input_sensitivity
 from models.states.saturation import gate_saturations
-from viz.figures.curves import MAX_POINTS
+from viz.figures.curves import MAX_POINTS, add_curve
 from viz.figures.half_life_plot import half_life_plot
 from viz.figures.padding_curves import padding_curves
 from viz.figures.saturation_scatter import saturation_scatter
@@ -159,3 +160,9 @@ def test_the_brush_fills_where_a_unit_is_on():
     long[31_000] = True
     figure = selective_units(long, [0], (0, 3), [""] * len(long), quantity="hidden")
     assert np.array(figure.data[0].z).sum() == 1 and len(figure.data[0].x) <= 1200
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_curve_is_not_drawn_with_the_labels_of_another_sequence(count):
+    with pytest.raises(ValueError, match=f"{count} labels for 3 steps"):
+        add_curve(go.Figure(), np.ones(3), ["a"] * count, name="h", colour="#123456")
