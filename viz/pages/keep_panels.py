@@ -144,10 +144,8 @@ def panels_view(kept: KeptPage) -> ShownView:
 
 def _content(kept: KeptPage, computed: list[Panel], panels: tuple[ShownPanel, ...]) -> ViewContent:
     title = _(find_lens(kept.lens).title)
-    places, names = (
-        kept.page.places,
-        {each.name for each in computed},
-    )  # a lesson has places for some panels of the page
+    places = kept.page.places  # a lesson has places for some panels of the page
+    names = {each.name for each in computed}
     others = [each for each in kept.page.panels if each.name not in names and (places is None or each.name in places)]
     folded = ", ".join(question_plain(each.title) for each in others if not each.is_open)
     awaited = ", ".join(question_plain(each.title) for each in others if each.is_open)

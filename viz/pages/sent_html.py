@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pyarrow
 from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from streamlit.proto.Block_pb2 import Block
 from streamlit.proto.Dataframe_pb2 import Dataframe
 from streamlit.proto.Element_pb2 import Element
@@ -23,7 +22,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from viz.escape import escape_html
 from viz.i18n import _
-from viz.rooms.question_markup import formula_html
+from viz.rooms.question_markup import formula_html, markdown_parser
 
 MAX_ROWS = 1000
 """Rows of a table that a file contains."""
@@ -49,15 +48,9 @@ def markdown_html(text: str) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    parser = (
-        MarkdownIt("commonmark", {"html": False, "breaks": False}).enable(["table", "strikethrough"]).disable("image")
-    )
-    dollarmath_plugin(parser, allow_space=True, allow_labels=False)
-    for name in ("math_inline", "math_block", "math_inline_double"):
-        parser.add_render_rule(name, lambda _self, tokens, at, *_rest: formula_html(_known_latex(tokens[at].content)))
-    for name in ("link_open", "link_close"):  # the pages of the app are not there
-        parser.add_render_rule(name, lambda *_rest: "")
-    return parser
+    # Without links: the pages of the app are not there.
+    parser = markdown_parser(lambda latex: formula_html(_known_latex(latex)), allow_space=True)
+    return parser.enable(["table", "strikethrough"]).disable("image")
 
 
 def sent_html(element: Element | Block) -> str:
@@ -204,7 +197,6 @@ def all_digits(value: float) -> str:
     >>> all_digits(123456789.0), all_digits(0.1)
     ('123456789', '0.1')
     """
-    is_whole = (
-        isinstance(value, float) and value.is_integer() and abs(value) < 1e16
-    )  # from where Python writes an exponent
+    # From 1e16 on Python writes an exponent.
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e16
     return str(int(value) if is_whole else value)

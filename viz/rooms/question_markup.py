@@ -5,7 +5,7 @@ formulas as MathML, and each text escaped.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from html import unescape
 from typing import Any
@@ -60,9 +60,21 @@ def _all_html(texts: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).disable(["html_inline", "image", "autolink", "entity"])
-    dollarmath_plugin(parser, allow_space=False, allow_labels=False)
-    parser.add_render_rule("math_inline", lambda _self, tokens, at, *_rest: formula_html(tokens[at].content))
+    parser = markdown_parser(formula_html, allow_space=False)
+    return parser.disable(["html_inline", "image", "autolink", "entity"])
+
+
+def markdown_parser(formula: Callable[[str], str], *, allow_space: bool) -> MarkdownIt:
+    """Return a parser of Markdown that writes no HTML of the author and no links.
+
+    Args:
+        formula: returns the HTML of a formula.
+        allow_space: whether a formula may begin or end with a space.
+    """
+    parser = MarkdownIt("commonmark", {"html": False})
+    dollarmath_plugin(parser, allow_space=allow_space, allow_labels=False)
+    for name in ("math_inline", "math_block", "math_inline_double"):
+        parser.add_render_rule(name, lambda _self, tokens, at, *_rest: formula(tokens[at].content))
     for name in ("link_open", "link_close"):
         parser.add_render_rule(name, lambda *_rest: "")
     return parser
