@@ -164,13 +164,16 @@ def edit_effects(
     )  # fmt: skip
 
 
-def unit_effect(
-    before: ForwardRun, after: ForwardRun, layer: str, quantity: str, unit: int, origin: StepOrigins = None
-) -> StateEffect | None:
-    """Return the largest change of one unit's gate or state; None if it did not change."""
+def unit_effects(
+    before: ForwardRun, after: ForwardRun, layer: str, quantity: str, units: Sequence[int], origin: StepOrigins = None
+) -> list[StateEffect | None]:
+    """Return the largest change of a gate or state of each of ``units``; None for one that did not change."""
     own = layer_origins(before, after, layer, origin)
-    change = _relative_change(before, after, layer, quantity, own)[:, unit]
-    return _effect(before, after, layer, quantity, unit, change, own) if (change > MIN_CHANGE).any() else None
+    changes = _relative_change(before, after, layer, quantity, own)
+    return [
+        _effect(before, after, layer, quantity, unit, change, own) if (change > MIN_CHANGE).any() else None
+        for unit, change in ((unit, changes[:, unit]) for unit in units)
+    ]
 
 
 def _relative_change(

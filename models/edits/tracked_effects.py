@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.core.tokenize_text import DISPLAY_SYMBOLS
-from models.edits.edit_effects import StateEffect, StepOrigins, unit_effect
+from models.edits.edit_effects import StateEffect, StepOrigins, unit_effects
 from models.networks.forward_run import ForwardRun
 from models.states.text_properties import text_properties
 from models.states.tracked_units import default_quantity
@@ -55,8 +55,9 @@ def tracked_effect(
     found = []
     for layer, ranking in rankings.items():
         quantity = default_quantity(after.trace.layers[layer])
-        for match in ranking.tracked:
-            effect = unit_effect(before, after, layer, quantity, match.unit, origin)
+        units = [match.unit for match in ranking.tracked]
+        effects = unit_effects(before, after, layer, quantity, units, origin)
+        for match, effect in zip(ranking.tracked, effects, strict=True):
             if effect is not None and effect.share >= MIN_TRACKED_CHANGE:
                 found.append((effect, match))
     if not found:
