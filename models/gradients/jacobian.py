@@ -6,8 +6,10 @@ The step's Jacobian is J_t = dh_t / dh_{t-1}. Gradients vanish or explode as pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -68,8 +70,18 @@ class RecurrentSpectrum:
     radius: float
 
 
-def recurrent_spectrum(weights: LayerWeights) -> dict[str, RecurrentSpectrum]:
-    """Return the spectrum of W_hh by gate, with the projection (W_h? W_hr) if there is one."""
+def recurrent_spectrum(weights: LayerWeights) -> Mapping[str, RecurrentSpectrum]:
+    """Return the spectrum of W_hh by gate, with the projection (W_h? W_hr) if there is one; computed once, O(H³)."""
+    found = _SPECTRA.get(weights)
+    if found is None:
+        found = _SPECTRA[weights] = MappingProxyType(_spectrum_by_gate(weights))
+    return found
+
+
+_SPECTRA: WeakKeyDictionary[LayerWeights, Mapping[str, RecurrentSpectrum]] = WeakKeyDictionary()
+
+
+def _spectrum_by_gate(weights: LayerWeights) -> dict[str, RecurrentSpectrum]:
     project = weights.weight_hr
     found = {}
     for gate in weights.cell.gates:
