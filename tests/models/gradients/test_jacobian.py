@@ -191,3 +191,18 @@ def test_activation_slopes(kind):
         most = layer.cell_equations.activations[gate].max_slope
         assert slope.shape == layer.shape and (slope >= 0).all() and (slope <= most).all()
     assert set(local_derivatives(layer).gates) == set(layer.weights.cell.gates)
+
+
+def test_the_spectrum_of_a_layers_weights_is_computed_once(monkeypatch):
+    module = nn.LSTM(3, 4, batch_first=True)
+    with capture(module) as trace:
+        module(torch.randn(1, 2, 3))
+    weights = trace.layers["l0"].weights
+    found = recurrent_spectrum(weights)
+    assert list(found) == list(weights.cell.gates)
+    for gate, each in found.items():
+        matrix = torch.from_numpy(weights.rows("weight_hh", gate).copy()).double()
+        assert each.norm == pytest.approx(float(torch.linalg.matrix_norm(matrix, 2)))
+        assert each.radius == pytest.approx(float(torch.linalg.eigvals(matrix).abs().max()))
+    monkeypatch.setattr("models.gradients.jacobian.np.linalg.eigvals", None)
+    assert recurrent_spectrum(weights) is found

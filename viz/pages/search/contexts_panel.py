@@ -7,12 +7,15 @@ import streamlit as st
 from models.corpus.unit_contexts import contexts_over_range, strongest_contexts
 from viz.i18n import _
 from viz.pages.panels import panel
+from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
 CONTEXTS = 20
+
+_over_range, _strongest = cached_answer(contexts_over_range), cached_answer(strongest_contexts)
 
 
 def contexts_panel(view: SearchView) -> None:
@@ -28,9 +31,9 @@ def contexts_panel(view: SearchView) -> None:
         way = view_buttons(_("Contexts"), ways, name="contexts", key="search_contexts", default="largest")
         place = view.index, view.layer, view.quantity, view.unit
         if way == "range":
-            found = contexts_over_range(*place, CONTEXTS)
+            found = _over_range(*place, CONTEXTS)
         else:
-            found = strongest_contexts(*place, CONTEXTS, weakest=way == "smallest")
+            found = _strongest(*place, CONTEXTS, weakest=way == "smallest")
         st.markdown(_("No two contexts end in the same eight tokens, and no more than two come from one document."))
         view.show(
             [

@@ -11,6 +11,7 @@ from models.corpus.nearest_states import NearestStates, nearest_in_worker, neare
 from viz.i18n import _
 from viz.pages.page_elements import caption
 from viz.pages.panels import panel
+from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.queued_answer import is_read_at_once, queued_answer
 from viz.pages.search.search_view import SearchView
@@ -18,6 +19,8 @@ from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
 NEAREST, OF_EACH_DOCUMENT = 20, 2
+
+_nearest_at_once = cached_answer(nearest_states)
 
 
 def nearest_panel(view: SearchView) -> None:
@@ -56,7 +59,7 @@ def _nearest(view: SearchView, state: np.ndarray, metric: str) -> NearestStates 
     """Return the nearest states; None while they are computed, or before the reader starts that."""
     index = view.index
     if is_read_at_once(index):
-        return nearest_states(
+        return _nearest_at_once(
             index, view.layer, view.quantity, state, NEAREST, metric=metric, per_document=OF_EACH_DOCUMENT
         )
     return queued_answer(

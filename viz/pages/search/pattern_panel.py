@@ -12,6 +12,7 @@ from models.states.span_selectivity import THRESHOLD
 from viz.escape import code_span, escape_markdown
 from viz.i18n import _, ngettext, translate
 from viz.pages.panels import panel
+from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
@@ -23,6 +24,8 @@ SHOWN = 20
 
 COMPARED = 2000
 """Spans of which the tokens and annotations are compared with the corpus."""
+
+_matching_spans = cached_answer(find_pattern)
 
 
 def pattern_panel(view: SearchView) -> None:
@@ -68,7 +71,7 @@ def pattern_panel(view: SearchView) -> None:
         if not pattern.units:
             st.markdown(_("Choose at least one unit."))
             return
-        found = find_pattern(view.index, view.layer, view.quantity, pattern, COMPARED)
+        found = _matching_spans(view.index, view.layer, view.quantity, pattern, COMPARED)
         _say(found, pattern)
         if not found.total:
             return

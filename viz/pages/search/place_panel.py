@@ -6,12 +6,20 @@ import numpy as np
 import streamlit as st
 
 from models.core.messages import Problem
+from models.corpus.corpus_index import CorpusIndex
 from models.corpus.text_places import MAX_PATTERN, TokenPlaces, annotation_places, regex_places
-from models.corpus.unit_distribution import check_some, separating_units, separating_units_in_worker, unit_distribution
+from models.corpus.unit_distribution import (
+    UnitDistribution,
+    check_some,
+    separating_units,
+    separating_units_in_worker,
+    unit_distribution,
+)
 from viz.figures.two_distributions import two_distributions
 from viz.i18n import _
 from viz.pages.page_elements import chart, page_theme, show_problem
 from viz.pages.panels import panel
+from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
 from viz.pages.search.queued_answer import is_read_at_once, queued_answer
 from viz.pages.search.search_view import SearchView
@@ -44,7 +52,7 @@ def place_panel(view: SearchView) -> None:
             help=_("Properties of this corpus: {names}.").format(names=", ".join(view.index.about["annotations"])),
         )
         try:
-            places = _places(view, asked)
+            places = _places(view.index, asked)
             if not places.count:
                 st.markdown(_("No token of the corpus matches."))
                 return
@@ -57,7 +65,7 @@ def place_panel(view: SearchView) -> None:
                 tokens=places.count, share=places.count / view.index.steps, n=len(places.start)
             )
         )
-        found = unit_distribution(view.index, view.layer, view.quantity, view.unit, places)
+        found = _distribution(view.index, view.layer, view.quantity, view.unit, asked)
         name = _("{quantity} of unit {unit}").format(quantity=quantity_names()[view.quantity], unit=view.unit)
         figure = two_distributions(*found.histogram(), name=name, theme=page_theme())
         chart(figure, "search_distribution", names=(view.layer, view.quantity, str(view.unit), "distribution"))
@@ -84,7 +92,7 @@ def place_panel(view: SearchView) -> None:
 def _separating_units(view: SearchView, places: TokenPlaces, asked: str) -> np.ndarray | None:
     """Return how far each unit's means are apart; None while that is computed, or before the reader starts it."""
     if is_read_at_once(view.index):
-        return separating_units(view.index, view.layer, view.quantity, places)
+        return _separated_at_once(view.index, view.layer, view.quantity, asked)
     return queued_answer(
         view.index,
         "text_search",
@@ -110,23 +118,41 @@ def _choose_unit(view: SearchView, apart: np.ndarray) -> None:
         st.rerun()
 
 
-def _places(view: SearchView, asked: str) -> TokenPlaces:
+MAX_PLACES = 2
+"""Cached questions: the places of one can be as many as the tokens."""
+
+
+def _find_places(index: CorpusIndex, asked: str) -> TokenPlaces:
+    """Return the tokens that a question is about. Raises Problem: it is not a question to this corpus."""
     if not asked.startswith(PROPERTY):
-        return regex_places(view.index, asked)
+        return regex_places(index, asked)
     name, _sign, value = asked[len(PROPERTY) :].partition("=")
-    if name not in view.index.about["annotations"]:
+    if name not in index.about["annotations"]:
         raise Problem(
             "The corpus has no property “{name}”. It has {names}.",
             name=name,
-            names=", ".join(view.index.about["annotations"]) or "—",
+            names=", ".join(index.about["annotations"]) or "—",
         )
     low, _dots, high = value.partition("..")
     try:
-        return annotation_places(view.index, name, low, float(high) if high else None)
+        return annotation_places(index, name, low, float(high) if high else None)
     except ValueError as error:
         if isinstance(error, Problem):
             raise
         raise Problem("“{value}” is not a number.", value=high) from error
+
+
+_places = cached_answer(_find_places, MAX_PLACES)
+
+
+@cached_answer
+def _distribution(index: CorpusIndex, layer: str, quantity: str, unit: int, asked: str) -> UnitDistribution:
+    return unit_distribution(index, layer, quantity, unit, _places(index, asked))
+
+
+@cached_answer
+def _separated_at_once(index: CorpusIndex, layer: str, quantity: str, asked: str) -> np.ndarray:
+    return separating_units(index, layer, quantity, _places(index, asked))
 
 
 def _default_question(view: SearchView) -> str:

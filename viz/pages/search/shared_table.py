@@ -11,10 +11,13 @@ from models.corpus.shared_tokens import SharedAnnotation, shared_annotations, sh
 from models.corpus.text_places import TokenPlaces
 from viz.i18n import _
 from viz.pages.page_elements import dense_table
+from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.property_titles import property_title
 
 TOKENS, SHOWN = 8, 6
 """Tokens and properties that are listed."""
+
+_tokens, _annotations = cached_answer(shared_tokens), cached_answer(shared_annotations)
 
 
 def show_shared(index: CorpusIndex, start: np.ndarray, stop: np.ndarray) -> None:
@@ -28,7 +31,7 @@ def show_shared(index: CorpusIndex, start: np.ndarray, stop: np.ndarray) -> None
     places = TokenPlaces(start[order], stop[order])
     vocabulary = index.vocabulary
     if vocabulary is not None:
-        tokens = [each for each in shared_tokens(index, places, TOKENS) if each.significant]
+        tokens = [each for each in _tokens(index, places, TOKENS) if each.significant]
         if tokens:
             st.markdown(
                 _("More frequent at these places than in the corpus (Fisher's exact test, false findings held at 5 %):")
@@ -46,7 +49,7 @@ def show_shared(index: CorpusIndex, start: np.ndarray, stop: np.ndarray) -> None
             )
         else:
             st.markdown(_("No token is more frequent at these places than chance explains."))
-    tested = shared_annotations(index, places)
+    tested = _annotations(index, places)
     properties = [each for each in tested if each.significant][:SHOWN]
     if properties:
         st.markdown(_("Properties at the first token of these places, against the corpus (5 % false findings):"))

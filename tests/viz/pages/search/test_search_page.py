@@ -10,6 +10,7 @@ import torch
 
 from models import capture, load_network, network_names
 from models.corpus.build_index import IndexOptions, build_index
+from models.corpus.checked_arrays import read_part
 from models.corpus.nearest_lists import build_lists
 from models.corpus.nearest_states import nearest_states
 from models.corpus.pattern_search import find_pattern, pattern_of_span
@@ -257,3 +258,26 @@ def test_the_units_of_a_large_index_are_compared_in_another_process(monkeypatch)
     page.button(key="search_start_text_search").click()
     run(page)
     assert page.button_group(key="search_apart").options == direct.button_group(key="search_apart").options
+
+
+READERS = ("pattern_search", "corpus_index", "unit_distribution", "nearest_states", "shared_tokens")
+
+
+def test_a_rerun_reads_nothing_of_the_index_again(monkeypatch):
+    index_of("python-lm")
+    page = start("search", net="python-lm")
+    before = lists(page), [each.value for each in page.dataframe]
+    read = []
+
+    def reading(array, selection):
+        read.append((array.path, selection))
+        return read_part(array, selection)
+
+    for module in READERS:
+        monkeypatch.setattr(f"models.corpus.{module}.read_part", reading)
+    run(page)
+    assert not read
+    assert lists(page) == before[0] and len(before[0]) == 4
+    assert [each.value.to_dict() for each in page.dataframe] == [each.to_dict() for each in before[1]]
+    other = start("search", net="python-lm", unit="3")
+    assert read and lists(other) != before[0]
