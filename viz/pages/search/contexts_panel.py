@@ -7,15 +7,15 @@ import streamlit as st
 from models.corpus.unit_contexts import contexts_over_range, strongest_contexts
 from viz.i18n import _
 from viz.pages.panels import panel
-from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
 from viz.pages.view_widgets import view_buttons
 
 CONTEXTS = 20
 
-_over_range, _strongest = cached_answer(contexts_over_range), cached_answer(strongest_contexts)
+_over_range, _strongest = cached_index_answer(contexts_over_range), cached_index_answer(strongest_contexts)
 
 
 def contexts_panel(view: SearchView) -> None:

@@ -17,7 +17,7 @@ from viz.colours import signed_colour_parts
 from viz.escape import csv_cell, file_name
 from viz.i18n import _
 from viz.pages.page_elements import page_theme
-from viz.pages.search.cached_answers import cached_answer
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.property_titles import property_title
 from viz.pages.states.tracking_panel import PROPERTIES
 from viz.session import get_session
@@ -143,7 +143,7 @@ def _annotations(index: CorpusIndex, hits: Sequence[Hit]) -> list[dict[str, floa
     return found
 
 
-@cached_answer
+@cached_index_answer
 def _lines(index: CorpusIndex, layer: str, quantity: str, unit: int, hits: Sequence[Hit]) -> list[_Line]:
     """Return the places with their context, all read at once."""
     characters = index.about["network"]["kind"] == "characters"

@@ -11,8 +11,8 @@ from models.corpus.nearest_states import NearestStates, nearest_in_worker, neare
 from viz.i18n import _
 from viz.pages.page_elements import caption
 from viz.pages.panels import panel
-from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.queued_answer import is_read_at_once, queued_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
@@ -20,7 +20,7 @@ from viz.pages.view_widgets import view_buttons
 
 NEAREST, OF_EACH_DOCUMENT = 20, 2
 
-_nearest_at_once = cached_answer(nearest_states)
+_nearest_at_once = cached_index_answer(nearest_states)
 
 
 def nearest_panel(view: SearchView) -> None:

@@ -12,8 +12,8 @@ from models.states.span_selectivity import THRESHOLD
 from viz.escape import code_span, escape_markdown
 from viz.i18n import _, ngettext, translate
 from viz.pages.panels import panel
-from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.search.shared_table import show_shared
 from viz.pages.states.span_panel import span_slider
@@ -25,7 +25,7 @@ SHOWN = 20
 COMPARED = 2000
 """Spans of which the tokens and annotations are compared with the corpus."""
 
-_matching_spans = cached_answer(find_pattern)
+_matching_spans = cached_index_answer(find_pattern)
 
 
 def pattern_panel(view: SearchView) -> None:

@@ -19,8 +19,8 @@ from viz.figures.two_distributions import two_distributions
 from viz.i18n import _
 from viz.pages.page_elements import chart, page_theme, show_problem
 from viz.pages.panels import panel
-from viz.pages.search.cached_answers import cached_answer
 from viz.pages.search.hit_list import Hit
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.queued_answer import is_read_at_once, queued_answer
 from viz.pages.search.search_view import SearchView
 from viz.pages.view_widgets import TEXT, view_widget
@@ -142,15 +142,15 @@ def _find_places(index: CorpusIndex, asked: str) -> TokenPlaces:
         raise Problem("“{value}” is not a number.", value=high) from error
 
 
-_places = cached_answer(_find_places, MAX_PLACES)
+_places = cached_index_answer(_find_places, MAX_PLACES)
 
 
-@cached_answer
+@cached_index_answer
 def _distribution(index: CorpusIndex, layer: str, quantity: str, unit: int, asked: str) -> UnitDistribution:
     return unit_distribution(index, layer, quantity, unit, _places(index, asked))
 
 
-@cached_answer
+@cached_index_answer
 def _separated_at_once(index: CorpusIndex, layer: str, quantity: str, asked: str) -> np.ndarray:
     return separating_units(index, layer, quantity, _places(index, asked))
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from models.corpus.corpus_index import CorpusIndex
 from viz.i18n import _
-from viz.pages.search.cached_answers import cached_answer
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.property_titles import property_title
 from viz.pages.search.search_view import SearchView
 from viz.pages.states.tracking_panel import PROPERTIES
@@ -37,7 +37,7 @@ def property_choice(view: SearchView, option: str) -> str | None:
     )
 
 
-@cached_answer
+@cached_index_answer
 def _first_informative(index: CorpusIndex, names: list[str]) -> str:
     """Return the first property that is 0 or 1 and is both at the beginning of the corpus, else the first one."""
     for name in (*PROPERTIES, *names):

@@ -11,13 +11,13 @@ from models.corpus.shared_tokens import SharedAnnotation, shared_annotations, sh
 from models.corpus.text_places import TokenPlaces
 from viz.i18n import _
 from viz.pages.page_elements import dense_table
-from viz.pages.search.cached_answers import cached_answer
+from viz.pages.search.index_answers import cached_index_answer
 from viz.pages.search.property_titles import property_title
 
 TOKENS, SHOWN = 8, 6
 """Tokens and properties that are listed."""
 
-_tokens, _annotations = cached_answer(shared_tokens), cached_answer(shared_annotations)
+_tokens, _annotations = cached_index_answer(shared_tokens), cached_index_answer(shared_annotations)
 
 
 def show_shared(index: CorpusIndex, start: np.ndarray, stop: np.ndarray) -> None:

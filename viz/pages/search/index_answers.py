@@ -12,12 +12,12 @@ from models.corpus.corpus_index import CorpusIndex
 MAX_CACHED = 32
 """Cached answers of one function."""
 
-Answer = TypeVar("Answer", bound=Callable[..., Any])
+Question = TypeVar("Question", bound=Callable[..., Any])
 
 
-def cached_answer(function: Answer, max_entries: int = MAX_CACHED) -> Answer:
+def cached_index_answer(function: Question, max_entries: int = MAX_CACHED) -> Question:
     """Return a function that computes the answer to a question once; an index among its arguments counts by its key."""
     cached = st.cache_resource(
         show_spinner=False, max_entries=max_entries, hash_funcs={CorpusIndex: lambda index: index.key}
     )
-    return cast(Answer, cached(function))
+    return cast(Question, cached(function))
