@@ -3,6 +3,7 @@
 It serves every page whose panels follow no step in the browser: the file has what the page has sent, at its place.
 """
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from viz.pages.sent_html import sent_html, setting_of
 from viz.panel_texts import PanelText
 from viz.rooms.question_markup import question_plain
 from viz.session import Session
+from viz.show.offline_file import offline_html
 from viz.show.run_source import edits_sentence
 from viz.show.shown_view import KeptState, ShownPanel, ShownView, ViewContent
 
@@ -41,6 +43,9 @@ CONTROLS = ("array_loader", "copy_link", "panel_list", "player", "redraw_timer",
 
 NETWORK_LENSES = ("step", "states", "gradients", "edit", "attention", "search")
 """The pages whose panels are of the network in the address."""
+
+LARGEST = 3_000_000
+"""Bytes of a file."""
 
 SEPARATOR = " · "
 """Between what is chosen in one widget and in the next."""
@@ -70,7 +75,7 @@ def keep_panels_button(session: Session, lens: str, *, further: bool = False) ->
     )
     keep_page_button(
         session,
-        lambda: panels_view(kept),  # in another thread than the page
+        lambda: bounded_panels_view(kept),  # in another thread than the page
         key="keep_panels" if further else "keep_page",
         label=_("Keep the open panels (HTML)") if further else "",
         hint=_(
@@ -104,13 +109,35 @@ class KeptPage:
     lang: str
 
 
-def panels_view(kept: KeptPage) -> ShownView:
-    """Return the open panels of a page as they were sent; of those that contain nothing but controls, none."""
+def bounded_panels_view(kept: KeptPage) -> ShownView:
+    """Return the open panels of a page, without the largest ones where the file would have more than ``LARGEST`` bytes."""
+    left_out: tuple[str, ...] = ()
+    while True:
+        view = panels_view(kept, left_out)
+        sizes = {each.name: len(gzip.compress(json.dumps(each.data).encode())) for each in view.content().panels}
+        excess = len(offline_html(view).encode()) - LARGEST
+        if excess <= 0 or not sizes:
+            return view
+        while excess > 0 and sizes:
+            largest = max(sizes, key=lambda name: sizes[name])
+            excess -= sizes.pop(largest) * 4 // 3  # in base64
+            left_out += (largest,)
+
+
+def panels_view(kept: KeptPage, left_out: tuple[str, ...] = ()) -> ShownView:
+    """Return the open panels of a page as they were sent; of those that contain nothing but controls, none.
+
+    Args:
+        kept: the page.
+        left_out: names of panels for which the file has no room.
+    """
     components = {each.name: each for each in all_components()}
     computed = [each for each in kept.page.panels if each.is_open and each.is_complete]
     kept = replace(kept, sent=kept.sent.copy())  # after that, so that it has all elements of these panels
     panels: list[ShownPanel] = []
     for each in computed:
+        if each.name in left_out:
+            continue
         elements = _kept_elements(kept.sent, f"panel_{each.name}")
         content = elements[1:] if each.look_for else elements
         if any("setting" not in element for element in content):
@@ -121,8 +148,9 @@ def panels_view(kept: KeptPage) -> ShownView:
     used = {
         element["component"]: None for each in panels for element in each.data["elements"] if "component" in element
     }
-    shown = _content(kept, computed, tuple(panels))
-    loaded = _loaded(kept.sent)
+    too_large = [each for each in computed if each.name in left_out]
+    shown = _content(kept, computed, tuple(panels), ", ".join(question_plain(each.title) for each in too_large))
+    loaded = _loaded(kept.sent) if panels or not left_out else _loaded(SentElements())
     return ShownView(
         f"kept_{kept.lens}",
         kept.lens,
@@ -142,7 +170,7 @@ def panels_view(kept: KeptPage) -> ShownView:
     )
 
 
-def _content(kept: KeptPage, computed: list[Panel], panels: tuple[ShownPanel, ...]) -> ViewContent:
+def _content(kept: KeptPage, computed: list[Panel], panels: tuple[ShownPanel, ...], too_large: str) -> ViewContent:
     title = _(find_lens(kept.lens).title)
     places = kept.page.places  # a lesson has places for some panels of the page
     names = {each.name for each in computed}
@@ -163,6 +191,10 @@ def _content(kept: KeptPage, computed: list[Panel], panels: tuple[ShownPanel, ..
                 (
                     *kept.notes,
                     SEPARATOR.join(filter(None, settings)),
+                    too_large
+                    and _("Not contained, because a file has at most {size} MB: {panels}.").format(
+                        size=f"{LARGEST / 1e6:g}", panels=too_large
+                    ),
                     folded and _("Not contained, because they were folded: {panels}.").format(panels=folded),
                     awaited
                     and _("Not contained, because they were not computed yet: {panels}.").format(panels=awaited),

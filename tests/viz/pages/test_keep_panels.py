@@ -22,7 +22,8 @@ from tests.support.lens_page import run, start, widget_at
 from tests.support.lesson_progress import shown_answers
 from viz.address import View
 from viz.lessons.find_lessons import shipped_lessons
-from viz.pages.keep_panels import KeptPage, _place_sentences, panels_view
+from viz.pages import keep_panels
+from viz.pages.keep_panels import KeptPage, _place_sentences, bounded_panels_view, panels_view
 from viz.pages.lessons.reader_progress import PROGRESS
 from viz.pages.panels import PAGE_PANELS
 from viz.pages.sent_elements import SENT
@@ -99,6 +100,36 @@ def test_the_default_view_of_a_lens_is_one_file_of_at_most_three_megabytes(lens,
     assert {each["name"] for each in content["contents"]["en"]["panels"]} <= set(opened)
     assert not any("not computed yet" in each for each in content["contents"]["en"]["sentences"])
     assert content["link"]["page"] == f"https://example.org/{'' if lens == 'step' else lens}"
+
+
+def test_a_file_leaves_out_the_largest_panels_and_names_them(monkeypatch):
+    page = start("language", panel="unseen_ngrams,chain_rule,token_ids,-smoothing")
+
+    def made(largest: int) -> tuple[str, set[str], str]:
+        monkeypatch.setattr(keep_panels, "LARGEST", largest)
+        state = page.session_state
+        view = bounded_panels_view(KeptPage(state[SENT], state[PAGE_PANELS], "language", View(), (), (), "light", "en"))
+        content = view.content()
+        note = next((each for each in content.notes if "a file has at most" in each), "")
+        return offline_html(view), {each.name for each in content.panels}, note
+
+    whole, panels, note = made(3 * MEGABYTE)
+    assert note == ""
+    assert {"unseen_ngrams", "chain_rule", "token_ids"} <= panels
+    without, fewer, note = made(len(whole.encode()) - 1)
+    assert len(without.encode()) < len(whole.encode())
+    (left_out,) = panels - fewer
+    sizes = {
+        each.name: len(gzip.compress(json.dumps(each.data).encode()))
+        for each in kept(page, "language").content().panels
+    }
+    assert left_out == max(sizes, key=sizes.get)
+    title = next(each.title for each in page.session_state[PAGE_PANELS].panels if each.name == left_out)
+    assert note == f"Not contained, because a file has at most {(len(whole.encode()) - 1) / 1e6:g} MB: {title}."
+    html, none, note = made(1)
+    assert none == set()
+    assert note.count(",") > len(panels) - 2
+    assert 'id="unrolled-plotly"' not in html
 
 
 def test_plotly_is_in_a_file_with_figures_alone_and_the_policy_names_its_hash():
