@@ -56,12 +56,19 @@ LAYOUT = """
     for (let each = node.parentElement; each && each !== main; each = each.parentElement) {
       const { overflowX } = getComputedStyle(each);
       if (overflowX === "auto" || overflowX === "scroll") return null; // the reader scrolls it
+      if (each.matches(".unrolled-hit > .before, .unrolled-hit > .after")) return null; // as many words as fit
       const edge = each.getBoundingClientRect();
       const clips = overflowX !== "visible" && !(each instanceof SVGElement && !(each instanceof SVGSVGElement));
       if (clips && edge.width > 2 && (box.right > edge.right + 1.5 || box.left < edge.left - 1.5)) return each;
     }
     return box.right > innerWidth + 1 || box.left < -1 ? document.body : null;
   };
+  // Drawings and formulas that fit a telephone; others, with a column for each token or number, scroll.
+  for (const each of main.querySelectorAll(".unrolled-cell-diagram .scroll, .unrolled-hits, .katex-display")) {
+    const over = each.scrollWidth - each.clientWidth;
+    if (each.querySelector(".mtable")) continue; // lines whose signs are aligned
+    if (isShown(each) && over > 3) found.push(`wider than its place by ${over}: ${nameOf(each)} "${text(each)}"`);
+  }
   const nodes = [];
   const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -76,6 +83,13 @@ LAYOUT = """
     const by = cutBy(node, box);
     const range = `${Math.round(box.left)}..${Math.round(box.right)}`;
     if (by) found.push(`cut: ${nameOf(element)} "${text(node)}" ${range}, by ${nameOf(by)}`);
+  }
+  // Texts of a drawing that are shown smaller than is legible.
+  for (const each of main.querySelectorAll(".unrolled svg text")) {
+    if (!isShown(each) || !each.textContent.trim()) continue;
+    const { a, b } = each.getScreenCTM();
+    const size = parseFloat(getComputedStyle(each).fontSize) * Math.hypot(a, b);
+    if (size < 9) found.push(`small text: ${nameOf(each)} "${text(each)}" ${size.toFixed(1)} px`);
   }
   // Targets of ours. A link inside a sentence may be smaller (WCAG 2.5.8); a box in a label is met through the label.
   const TARGETS = "button, select, summary, input, textarea, a[href], [role=button], [role=slider], [role=radio], "

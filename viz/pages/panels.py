@@ -322,6 +322,8 @@ PANEL_STYLE = """
   [data-testid="stElementContainer"][class*="st-key-fold_"] { position: absolute; top: 0.5rem; right: 0.5rem; width: auto; }
   [class*="st-key-fold_"] p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   [class*="st-key-panel_"] .katex-display { overflow-x: auto; overflow-y: hidden; }
+  [class*="st-key-panel_"] .katex-display > .katex { white-space: normal; } /* a long formula goes on in the next line */
+  [class*="st-key-panel_"] .katex-display .base { margin-block: 2px; }
   [class*="st-key-panel_"] .katex-display, [data-testid="stTable"] > div { /* a shadow where there is more */
     --page: light-dark(#ffffff, #10141a); --shadow: light-dark(rgb(20 24 31 / 0.3), rgb(240 243 247 / 0.4));
     background:

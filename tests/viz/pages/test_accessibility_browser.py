@@ -11,6 +11,7 @@ from models.training.training_options import TrainingOptions
 from tests.support.accessibility import axe_violations, layout_faults, show_all
 from tests.support.browser import opened_page, rerun, serve, show_scheme, until
 from tests.support.specimens import specimens
+from tests.viz.pages.room.test_room_browser import open_room
 
 PAGES = {
     "step": "/?net=counter&panel=*",
@@ -22,6 +23,8 @@ PAGES = {
     "checkpoint": "/checkpoint?net=counter&panel=*",
     "layer": "/layer?panel=*",
     "language": "/language?panel=*",
+    "search": "/search?net=counter&panel=*",
+    "room": "/room",
     "lessons": "/lessons",
     "questions": "/lessons?lesson=one-step&section=1",
 }
@@ -53,6 +56,9 @@ def test_a_lens_is_for_every_reader(lenses, browser, name):
     with opened_page(browser, lenses + PAGES[name], width=390, height=844, touch=True) as page:
         if name == "checkpoint":
             open_file(page)
+        if name == "room":
+            until(page, lambda: _is(axe_violations(page), []))
+            open_room(page)
         show_all(page)
         until(page, lambda: _is(layout_faults(page, FINGER), []))
         until(page, lambda: _is(axe_violations(page), []))

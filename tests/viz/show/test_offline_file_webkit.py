@@ -16,7 +16,9 @@ pytestmark = [
 ]
 
 TEXT, DATE = "aaabbb", "April 3, 2024"
-PRESS = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true, cancelable: true}))"
+PRESS = (
+    "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true, cancelable: true}))"
+)
 
 
 def numbers(run, selector: str, count: int) -> list[float]:

@@ -1,7 +1,8 @@
 // The cell as the diagram of the textbooks, with one unit's value on every wire.
 const FADED = 14; // pixels of a fading edge at which a number is no longer legible
 const LEAST_OF_WINDOW = 0.6; // in projector mode, where the page is enlarged
-const MIN_SCALE = 13 / 14; // the numbers are 14 px high and never less than 13; a narrower drawing scrolls
+const MIN_SCALE = 13 / 14; // the numbers are 14 px high and never less than 13; a narrower drawing is upright
+const LEAST_OF_TELEPHONE = 9.5 / 14; // without an upright layout; what is still wider scrolls
 
 /** Download the drawing as a file of its own, which contains every style that the page gave it. */
 function downloadSvg(svg, theme, name) {
@@ -117,10 +118,12 @@ function build(context) {
   const layout = () => {
     const { trace } = store;
     const { words } = context;
-    const { draw, min, max } = layoutOf(trace);
-    const width = Math.min(max, Math.max(Math.ceil(min * MIN_SCALE), context.width));
+    const { draw, upright, min, max } = layoutOf(trace);
+    const isUpright = upright && context.width < min * MIN_SCALE;
+    const least = isUpright ? 0 : context.width < 480 ? LEAST_OF_TELEPHONE : MIN_SCALE;
+    const width = Math.min(max, Math.max(Math.ceil(min * least), context.width));
     const enlarged = Math.min(1.2, Math.max(1, width / (min + 200))); // where there is room, for the back row of a classroom
-    const most = Math.min(enlarged, width / min);
+    const most = isUpright ? 1.2 : Math.min(enlarged, width / min);
     const room = heightOfWindow();
     const before = trace.layer.endsWith("_reverse") ? "t+1" : "t−1";
     const key = JSON.stringify([trace.kind, trace.options, before, width, room, context.theme, context.palette?.quantity, words]);
@@ -143,14 +146,16 @@ function build(context) {
       const described = [words.descriptions[resetsState ? "GRU_reset_before" : description] ?? "", ...notes].filter(Boolean).join(" ");
       svgElement("desc", {}, svg).textContent = unrolled.fillTemplate(described, { activation: cell.activations?.cell ? label("cell") : "" });
       drawing = new Drawing(svg, { theme: context.theme, colours: context.palette?.quantity ?? {}, words, before, letters: cell.letters });
-      const drawn = Math.min(width / zoom, Math.max(max, width / most));
-      const { height } = draw(drawing, drawn, { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) });
-      for (const [name, value] of Object.entries({ viewBox: `0 0 ${drawn} ${height}`, width: drawn * zoom, height: height * zoom, role: "group",
+      const source = { ...trace, cell, label, valueOf: (tree) => cellMath.evaluator(trace, tree) };
+      const wanted = Math.min(width / zoom, Math.max(max, width / most));
+      const { width: drawn, height } = isUpright ? upright(drawing, source) : { width: wanted, height: draw(drawing, wanted, source).height };
+      const scale = Math.min(zoom, width / drawn);
+      for (const [name, value] of Object.entries({ viewBox: `0 0 ${drawn} ${height}`, width: drawn * scale, height: height * scale, role: "group",
         "aria-label": title })) svg.setAttribute(name, value);
-      return height;
+      return { height, scale };
     };
-    const height = drawAt(most);
-    if (height * most > room) drawAt(Math.max(room / height, LEAST_OF_WINDOW));
+    const { height, scale } = drawAt(most);
+    if (height * scale > room) drawAt(Math.max(room / height, LEAST_OF_WINDOW));
     scroller.replaceChildren(svg);
     parts = [...svg.querySelectorAll("[data-part]")];
     texts = [...svg.querySelectorAll("text")];

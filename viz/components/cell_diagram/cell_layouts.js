@@ -307,10 +307,10 @@ function boxLayout(d, width, { cell, states }) {
   return { height };
 }
 
-/** The layout of each kind, and the minimal and maximal width of its drawing. */
+/** The layout of each kind, the minimal and maximal width of its drawing, and the layout of narrower drawings. */
 const LAYOUTS = {
-  LSTM: { draw: lstmLayout, min: 530, max: 1240 },
-  GRU: { draw: gruLayout, min: 520, max: 1040 },
+  LSTM: { draw: lstmLayout, min: 530, max: 1240, upright: uprightLstm },
+  GRU: { draw: gruLayout, min: 520, max: 1040, upright: uprightGru },
   RNN: { draw: rnnLayout, min: 320, max: 640 },
 };
 

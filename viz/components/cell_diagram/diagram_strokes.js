@@ -86,16 +86,16 @@ class Drawing {
   }
 
   /** A layer of the network (sigma, tanh, with weights) as a rectangle; a function of one number as a pill. */
-  box(part, label, x, y, { width, pill = false } = {}) {
+  box(part, label, x, y, { width, height = 30, pill = false } = {}) {
     const size = label.length > 6 ? 13 : 15;
     width ??= Math.max(50, 10 + 0.52 * size * label.length);
     const g = this.group(part, "parts");
     const colour = this.colour(part);
-    const height = pill ? 24 : 30;
+    if (pill) height = 24;
     const at = { x: x - width / 2, y: y - height / 2, width, height, rx: pill ? 12 : 5 };
     if (!pill) { // what a finger meets
-      const side = Math.max(width, TARGET);
-      svgElement("rect", { x: x - side / 2, y: y - TARGET / 2, width: side, height: TARGET, fill: "transparent", class: "target" }, g);
+      const [wide, high] = [Math.max(width, TARGET), Math.max(height, TARGET)];
+      svgElement("rect", { x: x - wide / 2, y: y - high / 2, width: wide, height: high, fill: "transparent", class: "target" }, g);
     }
     svgElement("rect", { ...at, fill: this.theme.background, class: "background" }, g);
     svgElement("rect", { ...at, fill: colour, "fill-opacity": pill ? 0 : 0.18, stroke: colour, "stroke-width": 1.8 }, g);
@@ -167,19 +167,31 @@ class Drawing {
     this.live.chips.push({ text, slot });
   }
 
-  /** The input token, framed; its text is set by `setToken`. */
-  token(x, y) {
+  /** The same at a wire that runs down: the symbol on its left, the number on its right; of the last wire, both on its left. */
+  besideWire(part, x, y, { isLast = false } = {}) {
+    const g = this.group(part, "parts");
+    svgElement("rect", { x: isLast ? x - 110 : x - 36, y: y - 18, width: isLast ? 118 : 100, height: 36, fill: "transparent" }, g);
+    this.symbol(g, this.symbolOf(part), isLast ? x - 64 : x - 8, y, "end", 18);
+    const text = this.text(g, "", isLast ? x - 8 : x + 8, y, { anchor: isLast ? "end" : "start" });
+    this.live.chips.push({ text, slot: part });
+  }
+
+  /** The input token, framed, from x to the right, or with the anchor "end" to the left; its text is set by `setToken`. */
+  token(x, y, { anchor = "start" } = {}) {
     const g = this.group("input", "parts");
     const frame = svgElement("rect", { x, y: y - 11, height: 24, rx: 5, fill: "none", stroke: this.theme.text, "stroke-opacity": 0.5 }, g);
-    const text = this.text(g, "", x + 8, y);
+    const text = this.text(g, "", anchor === "start" ? x + 8 : x - 8, y, { anchor });
     text.setAttribute("font-family", this.theme.code);
-    this.tokenNodes = { frame, text };
+    this.tokenNodes = { frame, text, end: anchor === "end" ? x : null };
   }
 
   setToken(token) {
-    this.tokenNodes.text.textContent = token;
+    const { frame, text, end } = this.tokenNodes;
+    text.textContent = token;
     const letterWidth = /[\u1100-\uffff]/.test(token) ? 15 : 9; // of a monospaced font, or of a Korean syllable
-    this.tokenNodes.frame.setAttribute("width", token ? 16 + letterWidth * [...token].length : 0);
+    const width = token ? 16 + letterWidth * [...token].length : 0;
+    frame.setAttribute("width", width);
+    if (end !== null) frame.setAttribute("x", end - width);
   }
 
   text(parent, content, x, y, { anchor = "start", size = 14 } = {}) {

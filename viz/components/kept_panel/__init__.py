@@ -6,4 +6,4 @@ page, where it has rules of style}.
 
 from viz.components import Component
 
-KEPT_PANEL = Component("kept_panel")
+KEPT_PANEL = Component("kept_panel", ("math_lines",))

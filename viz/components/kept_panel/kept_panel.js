@@ -8,6 +8,7 @@ unrolled.components.kept_panel = {
       root.append(place);
       if (component) return unrolled.components[component].mount(place, data, () => {});
       place.innerHTML = html;
+      unrolled.wrapMath(place);
       return null;
     });
     return {

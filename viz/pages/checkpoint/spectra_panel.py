@@ -112,9 +112,9 @@ def _table(found: dict[str, WeightSpectrum], layer: str) -> None:
     steps = 10
     power = ""
     if gate == "preactivation":  # only a vanilla RNN applies the matrix again and again
-        power = rf"\rho^{{{steps}}} = {tex_number(each.radius**steps) if each.radius else 0},\qquad "
+        power = rf",\qquad \rho^{{{steps}}} = {tex_number(each.radius**steps) if each.radius else 0}"
+    st.latex(rf"\rho(W_{{{latex_text(names[gate])}}}) = \max_k |\lambda_k| = {each.radius:.3g}{power}")
     st.latex(
-        rf"\rho(W_{{{latex_text(names[gate])}}}) = \max_k |\lambda_k| = {each.radius:.3g},\qquad {power}"
         r"\text{" + _("deviation from orthogonality") + r"} = \frac{\|W^\top W - I\|_F}{\sqrt H}"
         + (f" = {each.from_orthogonal:.3g}" if each.from_orthogonal is not None else "")
     )  # fmt: skip

@@ -220,4 +220,9 @@ _STYLE = """<style>
 .unrolled-hit > .after, .unrolled-hit > .source { text-overflow: ellipsis; }
 .unrolled-hit > b { max-width: 24rem; outline: 1px solid currentColor; outline-offset: -1px; }
 .unrolled-hit > .source { font-family: inherit; padding-left: 0.5rem; }
+@media (max-width: 640px) { /* on a telephone, where a place is found stands below it */
+  .unrolled-hits { grid-template-columns: auto minmax(0, 1fr) auto minmax(0, 0.7fr); }
+  .unrolled-hit > b { max-width: 50vw; white-space: pre-wrap; overflow-wrap: anywhere; }
+  .unrolled-hit > .source { grid-column: 2 / -1; padding: 0 0 0.4rem; white-space: normal; }
+}
 </style>"""
