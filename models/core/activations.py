@@ -45,6 +45,10 @@ class Activation:
         named = getattr(v, "through", None)
         return self.function(v) if named is None else named(self)
 
+    def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
+        """Return how it is pickled: by its name, because its functions cannot be."""
+        return activation_of, (self.name,)
+
     def values(self, v: np.ndarray) -> np.ndarray:
         """Return the function of every element of an array."""
         if self.name == "tanh":  # numpy's is several times faster than torch's

@@ -7,10 +7,12 @@ import plotly.graph_objects as go
 
 from viz.colours import Theme
 from viz.figures.accuracy_by_length import SYMBOLS
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style
 from viz.i18n import _
 
 
+@cached_figure
 def accuracy_by_distance(
     measured: Mapping[str, Mapping[int, Sequence[float]]], colours: Sequence[str], *, theme: Theme = "light"
 ) -> go.Figure:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from viz.colours import Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -19,6 +20,7 @@ DASHES = ("solid", "dash", "dashdot", "longdash", "dot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 
 
+@cached_figure
 def accuracy_by_length(
     measured: Mapping[str, Mapping[str, float]], *, length: int | None = None, theme: Theme = "light"
 ) -> go.Figure:

@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -16,6 +17,7 @@ RANGE = 6.0
 """The curves reach at least from -6 to 6."""
 
 
+@cached_figure
 def activation_curve(
     preactivations: Mapping[str, np.ndarray],
     *,

@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import labelled_steps
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -19,6 +20,7 @@ PIECEWISE_LINEAR = ("relu", "hard_sigmoid", "hard_sigmoid_3")
 """Activations whose derivative takes only two values."""
 
 
+@cached_figure
 def activation_slope_curves(
     slopes: Mapping[str, np.ndarray],
     labels: Sequence[str],

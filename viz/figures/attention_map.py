@@ -6,12 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, plotly_scale, unit_scale
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 MAX_SYMBOL_TICKS = 80
 
 
+@cached_figure
 def attention_map(
     weights: np.ndarray, queries: Sequence[str], keys: Sequence[str], *, max_weight: float = 1.0, theme: Theme = "light"
 ) -> go.Figure:

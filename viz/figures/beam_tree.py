@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from models.core.tokenize_text import display
 from models.decoding import BeamTree
 from viz.colours import KIND, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import BACKGROUND, FOREGROUND, GRID, apply_style
 from viz.i18n import _
 
@@ -14,6 +15,7 @@ FAINT_BELOW = 0.01
 """Candidates below this probability are drawn faint: the beam always keeps its full width, even if one is nearly certain."""
 
 
+@cached_figure
 def beam_tree(tree: BeamTree, *, theme: Theme = "light") -> go.Figure:
     """Draw the tree: steps from left to right, the candidates of a step from most to least probable, top down.
 

@@ -6,11 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import BEFORE_AFTER, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
+@cached_figure
 def changed_gradients(
     before: np.ndarray,
     after: np.ndarray,

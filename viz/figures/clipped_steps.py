@@ -7,10 +7,12 @@ import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import labelled_steps
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
+@cached_figure
 def clipped_steps(parts: np.ndarray, coefficient: float, labels: Sequence[str], *, theme: Theme = "light") -> go.Figure:
     """Draw the part of each step's contribution that is left after clipping, and on top of it the part that is removed.
 

@@ -4,6 +4,7 @@ import plotly.graph_objects as go
 
 from models.networks.critical_path import CriticalPath
 from viz.colours import KIND, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 
@@ -11,6 +12,7 @@ MAX_LABELS = 90
 """Symbols up to which each has a marker and a tick label."""
 
 
+@cached_figure
 def dependency_chart(
     recurrent: CriticalPath, parallel: CriticalPath, labels: list[str], *, theme: Theme = "light"
 ) -> go.Figure:

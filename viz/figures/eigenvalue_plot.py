@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, GRID, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -14,6 +15,7 @@ from viz.quantity_names import quantity_names
 UNIT_CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
 
 
+@cached_figure
 def eigenvalue_plot(eigenvalues: Mapping[str, np.ndarray], *, theme: Theme = "light") -> go.Figure:
     """Draw a complex plane for each gate, all on one scale, with the spectral radius in its title.
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from viz.colours import CURVES, QUANTITY, Theme, faint_colour
 from viz.escape import escape_plotly
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -19,6 +20,7 @@ DIRECTION_SHARE = 0.12
 """The length of the slowest direction that is drawn at a point, as a share of the width of the trajectories."""
 
 
+@cached_figure
 def fixed_point_plane(
     trajectories: Sequence[np.ndarray],
     own: np.ndarray,

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from models.core.activations import Activation
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -16,6 +17,7 @@ LABEL_SIZE = (0.25, 0.12)
 """Parts of the width and height of the drawing that a line's label takes at most."""
 
 
+@cached_figure
 def forget_bias_plot(
     biases: np.ndarray, gate: str, activation: Activation, *, unit: int | None = None, theme: Theme = "light"
 ) -> go.Figure:

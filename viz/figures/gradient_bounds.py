@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
@@ -13,6 +14,7 @@ from viz.i18n import _
 STYLE = {"weights": ("forget_gate", "dot"), "steps": ("candidate", "dash"), "radius": ("output_gate", "dashdot")}
 
 
+@cached_figure
 def gradient_bounds(
     norms: np.ndarray,
     bounds: Mapping[str, np.ndarray],

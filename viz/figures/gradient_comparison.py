@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from models.core.cells import Kind
 from viz.colours import Theme, kind_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
@@ -14,6 +15,7 @@ from viz.i18n import _
 DASHES = {"RNN": "solid", "LSTM": "dash", "GRU": "dot"}
 
 
+@cached_figure
 def gradient_comparison(
     norms: Mapping[Kind, np.ndarray],
     labels: Sequence[str],

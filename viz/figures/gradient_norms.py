@@ -7,12 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, cell_colours
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
+@cached_figure
 def gradient_norms(
     norms: Mapping[str, np.ndarray],
     labels: Sequence[str],

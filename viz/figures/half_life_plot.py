@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -11,6 +12,7 @@ MIN_STEPS = 0.05
 """Steps: lower end of the axis, where shorter half-lives are drawn."""
 
 
+@cached_figure
 def half_life_plot(steps: np.ndarray, gate: str, *, unit: int, length: int, theme: Theme = "light") -> go.Figure:
     """Draw each unit's half-life in steps, shortest first, on a log axis.
 

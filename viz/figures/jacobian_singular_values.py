@@ -7,11 +7,13 @@ import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import labelled_steps
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 
 
+@cached_figure
 def jacobian_singular_values(
     values: np.ndarray, bounds: np.ndarray | None, labels: Sequence[str], *, first: int = 0, theme: Theme = "light"
 ) -> go.Figure:

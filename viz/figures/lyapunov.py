@@ -4,10 +4,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
 
+@cached_figure
 def lyapunov(exponents: np.ndarray, *, theme: Theme = "light") -> go.Figure:
     """Draw the exponents (N), largest first, per step in natural units; differences grow above the line at 0."""
     figure = go.Figure()

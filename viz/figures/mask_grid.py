@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import BACKGROUND, GRID, apply_style
 from viz.i18n import _
 
@@ -16,6 +17,7 @@ MAX_UNITS, MAX_STEPS = 24, 60
 ROW_HEIGHT = 150
 
 
+@cached_figure
 def mask_grid(masks: Sequence[tuple[str, np.ndarray, bool]], *, theme: Theme = "light") -> go.Figure:
     """Draw a row of the picture for each mask: time steps across, units up; a dropped value, or a kept state, is coloured.
 

@@ -7,10 +7,12 @@ import plotly.graph_objects as go
 
 from viz.colours import KIND, Theme
 from viz.figures.curves import add_curve
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import GRID, apply_style, step_axis
 from viz.i18n import _
 
 
+@cached_figure
 def padding_curves(
     masked: np.ndarray,
     unmasked: np.ndarray,

@@ -5,10 +5,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from viz.colours import Theme, plotly_scale, signed_scale
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 
 
+@cached_figure
 def positional_encoding(encoding: np.ndarray, labels: list[str], *, theme: Theme = "light") -> go.Figure:
     """Draw two heatmaps, sines and cosines: columns are positions, rows are dimensions of the embedding.
 

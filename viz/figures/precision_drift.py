@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import KIND, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
@@ -20,6 +21,7 @@ def format_colour(format: str, theme: Theme) -> str:
     return KIND[kinds[format]][theme] if format in kinds else FOREGROUND[theme]
 
 
+@cached_figure
 def precision_drift(distances: Mapping[str, np.ndarray], labels: Sequence[str], *, theme: Theme = "light") -> go.Figure:
     """Draw a curve for each format on a log axis; a distance of exactly 0 is a cross at the floor.
 

@@ -6,10 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import BEFORE_AFTER, CURVES, Theme, faint_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
 
+@cached_figure
 def readable_offsets(
     offsets: np.ndarray,
     score: np.ndarray,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from models.states.saturation import LEFT, RIGHT, Saturation
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -14,6 +15,7 @@ from viz.quantity_names import quantity_names
 SYMBOLS = ("circle", "diamond", "square")
 
 
+@cached_figure
 def saturation_scatter(gates: Mapping[str, Saturation], *, unit: int, theme: Theme = "light") -> go.Figure:
     """Draw a dot for each unit and gate: x is the share of steps at which it is closed, y at which it is open.
 

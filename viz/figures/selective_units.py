@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from models.states.downsample import downsample
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, GRID, apply_style, step_axis
 from viz.i18n import _
 
@@ -14,6 +15,7 @@ MAX_BLOCKS = 1200
 """Blocks of steps that are drawn at most; a unit is drawn as on in a block if it is on at any of its steps."""
 
 
+@cached_figure
 def selective_units(
     on: np.ndarray,
     units: Sequence[int],

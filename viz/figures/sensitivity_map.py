@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from viz.colours import Theme, plotly_scale, quantity_colour, text_colour, unit_scale
 from viz.figures.curves import labelled_steps
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_norm_curve, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
@@ -20,6 +21,7 @@ MAX_CELL_CHARACTERS = 100
 """Characters of all tokens together up to which they are written on the coloured cells."""
 
 
+@cached_figure
 def sensitivity_map(
     total: np.ndarray,
     carry_path: np.ndarray | None,

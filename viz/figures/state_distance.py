@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from models.states.compare_states import StateComparison
 from viz.colours import KIND, Theme
 from viz.figures.curves import add_curve
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 
@@ -16,6 +17,7 @@ RUN_COLOURS = (KIND["LSTM"], KIND["RNN"])
 """The colours of the first and the second run."""
 
 
+@cached_figure
 def state_distance(
     runs: Sequence[tuple[str, np.ndarray, Sequence[str]]],
     compared: StateComparison | None,

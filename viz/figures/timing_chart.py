@@ -6,10 +6,12 @@ import plotly.graph_objects as go
 
 from models.networks.timing import Timing
 from viz.colours import KIND, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style
 from viz.i18n import _
 
 
+@cached_figure
 def timing_chart(found: Sequence[Timing], *, theme: Theme = "light") -> go.Figure:
     """Draw a line for each network; both axes are logarithmic.
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from models.states.downsample import downsample
 from viz.colours import Theme, faint_colour
 from viz.figures.curves import add_nonfinite_marks
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import add_zero_marks, axis_floor, log_axis
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
@@ -47,10 +48,12 @@ class TrainingCurve:
     high: np.ndarray | None = None
 
 
+@cached_figure
 def training_curves(
     curves: Sequence[TrainingCurve],
     *,
     title: str,
+    time: str | None = None,
     scale: str = "linear",
     percent: bool = False,
     bound: tuple[float, str] | None = None,
@@ -63,6 +66,7 @@ def training_curves(
     Args:
         curves: the curves.
         title: of the vertical axis.
+        time: title of the horizontal axis; None for training steps.
         scale: ``"linear"``, ``"log"``, or ``"auto"``: logarithmic if the values differ by a factor of more than 50.
         percent: whether the values are shares, drawn from 0 to 1.
         bound: a value that is marked by a horizontal line, and its name.
@@ -93,7 +97,7 @@ def training_curves(
         figure.add_vline(x=marked, line={"width": 1.5, "dash": "dot", "color": FOREGROUND[theme]})
     few = max((int(curve.steps[-1]) for curve in curves if len(curve.steps)), default=0) <= 8
     ticks = {"dtick": 1} if few else {"nticks": 8}
-    figure.update_xaxes(title_text=_("training step"), rangemode="tozero", tickformat=",d", **ticks)
+    figure.update_xaxes(title_text=time or _("training step"), rangemode="tozero", tickformat=",d", **ticks)
     settings: dict = log_axis(shown, floor) if log else {"automargin": True, "title_standoff": 12}
     if percent:
         settings |= {"range": [-0.02, 1.04], "tickformat": ".0%"}

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from models.runs.open_run import StepMap
 from viz.colours import NOT_FINITE, Theme, plotly_scale, unit_scale
+from viz.figures.figure_cache import cached_figure
 from viz.figures.log_norm_axis import power_text
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
@@ -19,6 +20,7 @@ MAX_DECADES = 12.0
 """Powers of ten that the colours of a logarithmic map show below its largest value."""
 
 
+@cached_figure
 def training_map(
     values: StepMap, *, title: str, log: bool, marked: int | None = None, theme: Theme = "light"
 ) -> go.Figure:

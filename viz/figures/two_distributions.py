@@ -6,10 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import BEFORE_AFTER, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style
 from viz.i18n import _
 
 
+@cached_figure
 def two_distributions(
     edges: np.ndarray, inside: np.ndarray, outside: np.ndarray, *, name: str, theme: Theme = "light"
 ) -> go.Figure:

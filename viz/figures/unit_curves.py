@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from models.core.trace import LayerTrace
 from viz.colours import Theme, cell_colours
 from viz.figures.curves import add_curve
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -16,6 +17,7 @@ from viz.quantity_names import quantity_names
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
+@cached_figure
 def unit_curves(
     layer: LayerTrace,
     unit: int,

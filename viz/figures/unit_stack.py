@@ -8,11 +8,13 @@ from plotly.subplots import make_subplots
 
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import add_curve
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
+@cached_figure
 def unit_stack(
     values: np.ndarray,
     units: Sequence[int],

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from viz.colours import Theme, kind_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -15,6 +16,7 @@ MAX_NAMED = 4
 """Units at the same point that are listed in its label."""
 
 
+@cached_figure
 def unit_weight_norms(
     incoming: np.ndarray,
     outgoing: np.ndarray,

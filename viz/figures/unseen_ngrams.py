@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from viz.colours import BEFORE_AFTER, Theme
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style
 from viz.i18n import _
 
 
+@cached_figure
 def unseen_ngrams(shares: Sequence[float], *, marked: int | None = None, theme: Theme = "light") -> go.Figure:
     """Draw a bar for each length n, with its share written above it.
 

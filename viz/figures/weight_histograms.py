@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from models.checkpoints.health import Distribution
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
@@ -15,6 +16,7 @@ from viz.quantity_names import quantity_names
 ROW_HEIGHT = 128
 
 
+@cached_figure
 def weight_histograms(
     found: Mapping[str, Mapping[str, Distribution]], *, log: bool = False, theme: Theme = "light"
 ) -> go.Figure:

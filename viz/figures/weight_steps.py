@@ -7,11 +7,13 @@ import plotly.graph_objects as go
 
 from viz.colours import Theme, quantity_colour
 from viz.figures.curves import labelled_steps
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style, step_axis
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
+@cached_figure
 def weight_steps(
     parts: np.ndarray, gates: Sequence[str], labels: Sequence[str], *, theme: Theme = "light"
 ) -> go.Figure:

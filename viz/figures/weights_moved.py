@@ -7,11 +7,13 @@ import plotly.graph_objects as go
 
 from models.checkpoints.health.compare_checkpoints import BlockChange
 from viz.colours import Theme, quantity_colour
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import apply_style
 from viz.i18n import _
 from viz.quantity_names import quantity_names
 
 
+@cached_figure
 def weights_moved(moved: Sequence[BlockChange], *, theme: Theme = "light") -> go.Figure:
     """Draw a bar for each array and gate: the norm of the change relative to the norm before.
 

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from viz.colours import BEFORE_AFTER, Theme
 from viz.escape import escape_plotly
+from viz.figures.figure_cache import cached_figure
 from viz.figures.style import FOREGROUND, apply_style
 from viz.i18n import _
 
@@ -14,6 +15,7 @@ ROOM = (0.075, 0.04)
 """The room of a label, as shares of the width and the height of the points."""
 
 
+@cached_figure
 def word_plane(
     words: Sequence[str],
     places: np.ndarray,

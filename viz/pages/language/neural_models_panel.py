@@ -201,8 +201,7 @@ def _curves(networks: dict[ModelKind, TrainedLanguageModel], theme: Theme) -> No
                     dash=dash,
                 )
             )
-    figure = training_curves(curves, title=_("bits per factor"), theme=theme)
-    figure.update_xaxes(title_text=_("epoch"))
+    figure = training_curves(curves, title=_("bits per factor"), time=_("epoch"), theme=theme)
     chart(figure, "language_learning", names=("language-models",))
 
 
