@@ -1,4 +1,4 @@
-"""Activations as objects: what is not said of their values, which the tests of cells compare."""
+"""How activations are pickled."""
 
 import pickle
 
