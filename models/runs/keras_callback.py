@@ -14,7 +14,7 @@ import torch
 
 from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
-from models.runs.parameter_statistics import MAX_EXACT_UNITS, spectral_radius_of, total_norm
+from models.runs.parameter_statistics import MAX_EXACT_UNITS, spectral_radius_of, total_norm, vector_norm
 from models.runs.run_writer import RunWriter
 
 KINDS = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "RNN"}
@@ -122,7 +122,7 @@ class RunCallback(Callback):
         found = {}
         for each in self.model.trainable_variables:
             if each.value.grad is not None:
-                found[f"gradient_norm/{each.path}"] = float(torch.linalg.vector_norm(each.value.grad.detach().float()))
+                found[f"gradient_norm/{each.path}"] = float(vector_norm(each.value.grad))
         return found | ({"gradient_norm/total": total_norm(found.values())} if found else {})
 
     def _weights(self, step: int) -> dict[str, float]:
@@ -130,11 +130,11 @@ class RunCallback(Callback):
         found = {}
         for each in self.model.trainable_variables:
             before = self._before.get(each.path)
-            if before is not None and (size := float(np.linalg.norm(before))) > 0:
-                found[f"update_ratio/{each.path}"] = float(np.linalg.norm(values_of(each) - before)) / size
+            if before is not None and (size := size_of(before)) > 0:
+                found[f"update_ratio/{each.path}"] = size_of(values_of(each) - before) / size
         for name, cell in self._cells.items():
             kind, kernel = KINDS[type(cell).__name__], self._before[cell.recurrent_kernel.path]
-            found[f"weight_norm/{name}"] = float(np.linalg.norm(kernel))
+            found[f"weight_norm/{name}"] = size_of(kernel)
             if kind == "LSTM" and cell.use_bias:
                 units = kernel.shape[0]
                 found[f"forget_bias/{name}"] = float(self._before[cell.bias.path][units : 2 * units].mean())
@@ -153,6 +153,11 @@ def values_of(variable: Any) -> np.ndarray:
     """Return a copy of a Keras variable as float32 or float64."""
     values = np.array(keras.ops.convert_to_numpy(variable))
     return values if values.dtype.itemsize >= 4 else values.astype(np.float32)
+
+
+def size_of(values: np.ndarray) -> float:
+    """Return the L2 norm of an array."""
+    return float(vector_norm(torch.from_numpy(values)))
 
 
 def model_bytes(model: Any) -> bytes:

@@ -18,6 +18,7 @@ from models.core.gradient_proof import GradientWarning
 from models.core.layer_gradients import GradientError, state_gradients
 from models.core.recording import DeviceRecording
 from models.core.trace import LayerTrace
+from models.runs.parameter_statistics import vector_norm
 from models.states.saturation import LEFT, RIGHT
 
 GATE_STATISTICS = ("mean", "closed", "open")
@@ -114,7 +115,7 @@ def _step_norms(values: Tensor | None, steps: int) -> Tensor:
     """Return the norm at each time step over the batch and the units, (T) float64; NaN where the values are unknown."""
     if values is None:
         return torch.full((steps,), torch.nan, dtype=torch.float64)
-    by_sequence = torch.linalg.vector_norm(values, dim=2)  # of contiguous rows this is several times faster
+    by_sequence = vector_norm(values, dim=2)  # of contiguous rows this is several times faster
     return torch.linalg.vector_norm(by_sequence.double(), dim=0).cpu()
 
 

@@ -20,6 +20,9 @@ SPECTRA_EVERY, LARGE_SPECTRA_EVERY, LARGE_UNITS = 10, 40, 128
 """Spectral radii are computed at each recorded step of so many, more seldom for layers of more than ``LARGE_UNITS``: the
 eigenvalues of 256 units take as long as a training step."""
 
+SAFE_NORMS = 1e-15, 1e18
+"""Bounds of a norm whose squares float32 can add."""
+
 
 @dataclass(frozen=True, eq=False)
 class LayerParameters:
@@ -103,12 +106,21 @@ def to_floats(values: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: found[name] for name in values}
 
 
-def vector_norm(values: Tensor) -> Tensor:
-    """Return the L2 norm of a tensor on its device, in float32 or float64."""
+def vector_norm(values: Tensor, dim: int | None = None) -> Tensor:
+    """Return the L2 norm of a tensor, or along one dimension, on its device, in float32 or float64.
+
+    The squares of an exploding or vanishing gradient leave the range of float32 (1e20 would count as infinite, 1e-25 as 0), so
+    that they are then summed in float64, which takes several times longer on a CPU. MPS has no float64.
+    """
     values = values.detach()
     if values.layout != torch.strided:
         values = values.coalesce().values()
-    return torch.linalg.vector_norm(values.float() if values.dtype.itemsize < 4 else values)
+    if values.device.type in ("cpu", "mps"):
+        norm = torch.linalg.vector_norm(values.float() if values.dtype.itemsize < 4 else values, dim=dim)
+        least, most = SAFE_NORMS
+        if values.device.type == "mps" or bool(((norm > least) & (norm < most)).all()):
+            return norm
+    return torch.linalg.vector_norm(values, dim=dim, dtype=torch.float64)
 
 
 def total_norm(norms: Iterable[float]) -> float:

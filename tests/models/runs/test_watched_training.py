@@ -320,3 +320,23 @@ def test_compiled_calls_are_noted(tmp_path):
             torch.func.functional_call(net, dict(net.named_parameters()), (batch_of(0),)).sum().backward()
             run.step(loss=1.0)
     assert open_run(tmp_path / "run").status == "finished"
+
+
+@pytest.mark.parametrize("scale", [1e25, 1e-25])
+def test_norms_whose_squares_leave_the_range_of_float32(tmp_path, scale):
+    torch.manual_seed(0)
+    double = Net("LSTM")
+    single, x = copy.deepcopy(double).float(), batch_of(0)
+    with watch(single, tmp_path / "run", every=1) as run:
+        loss = single(x.float()).pow(2).mean() * scale
+        loss.backward()
+        run.step(loss=loss)
+    opened = open_run(tmp_path / "run")
+    hidden, cell = state_gradients(double, x, reduce=lambda squares: squares.mean() * scale)
+    for state, expected in (("hidden", hidden["l0"]), ("cell", cell["l0"])):
+        np.testing.assert_allclose(opened.gradient_map("rnn.l0", state).values[0], expected, rtol=1e-4)
+    (double(x).pow(2).mean() * scale).backward()
+    for name, each in double.named_parameters():
+        recorded = opened.scalar(f"gradient_norm/{name}")[1][0]
+        assert recorded == pytest.approx(float(torch.linalg.vector_norm(each.grad)), rel=1e-4)
+    assert opened.first_nonfinite is None
