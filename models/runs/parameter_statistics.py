@@ -109,8 +109,8 @@ def to_floats(values: Mapping[str, Tensor]) -> dict[str, float]:
 def vector_norm(values: Tensor, dim: int | None = None) -> Tensor:
     """Return the L2 norm of a tensor, or along one dimension, on its device, in float32 or float64.
 
-    The squares of an exploding or vanishing gradient leave the range of float32 (1e20 would count as infinite, 1e-25 as 0), so
-    that they are then summed in float64, which takes several times longer on a CPU. MPS has no float64.
+    The squares of an exploding or vanishing gradient are outside the range of float32: its norm would be infinite at 1e20 and
+    0 at 1e-25. They are then summed in float64, which takes several times longer on a CPU. MPS has no float64.
     """
     values = values.detach()
     if values.layout != torch.strided:

@@ -36,8 +36,7 @@ def training_map(
         marked: a training step that is marked by a vertical line.
         theme: "light" or "dark".
     """
-    real = values.positions[None, :] < values.lengths[:, None]
-    broken = real & ~np.isfinite(values.values)
+    broken = not_finite(values)
     rows = drawn_rows(values, broken)
     steps = values.steps[rows]
     shown, broken = values.values[rows].T.astype(np.float32), broken[rows].T  # as recorded, and half of float64 to send
@@ -78,6 +77,11 @@ def training_map(
     figure.update_yaxes(title_text=_("time step"), showgrid=False, tickformat=",d", automargin=True, title_standoff=8)
     figure = apply_style(figure, theme, height=380)
     return figure.update_layout(hovermode="closest", uirevision="training", margin={"t": 16, "r": 8})
+
+
+def not_finite(values: StepMap) -> np.ndarray:
+    """Return where a map has NaN or infinity at a time step that exists, (N, P) bool."""
+    return (values.positions[None, :] < values.lengths[:, None]) & ~np.isfinite(values.values)
 
 
 def drawn_rows(values: StepMap, broken: np.ndarray, most: int = MAX_COLUMNS) -> list[int]:

@@ -7,6 +7,7 @@ import streamlit as st
 from models.training.presets import PRESETS, Preset
 from viz.escape import escape_markdown
 from viz.i18n import _, ngettext, translate
+from viz.pages.page_elements import caption
 from viz.pages.panels import panel
 from viz.pages.run_folders import listed_runs
 from viz.pages.train.setting_controls import keep_options
@@ -25,6 +26,12 @@ def experiments_panel(session: Session, *, opened: bool) -> None:
     )
     def draw() -> None:
         listed = [entry.name for entry in listed_runs(session)]
+        caption(
+            _(
+                "What happened was measured once, with seed 0. Another processor rounds differently, so losses of your runs "
+                "may differ in the second digit, and those of the clipped run, which vary from step to step, by half."
+            )
+        )
         for preset in PRESETS:
             with st.expander(escape_markdown(translate(preset.title))):
                 _draw(session, preset, listed)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import streamlit as st
 
+from models.core.cells import cell_of
+from models.runs.open_run import TrainingRun
 from models.training.step_masks import StepMask, step_masks
 from models.training.training_options import TrainingOptions
 from models.training.training_tasks import task_data
-from viz.figures.mask_grid import MAX_STEPS, MAX_UNITS, mask_grid
+from viz.figures.mask_grid import MAX_STEPS, MAX_UNITS, DrawnMask, mask_grid
 from viz.i18n import _
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
 from viz.pages.train.live_chart import live_chart
 from viz.pages.train.shown_run import ShownRun
+from viz.quantity_names import quantity_names
 
 
-def mask_panel(run: ShownRun, options: TrainingOptions) -> None:
+def mask_panel(run: ShownRun, recording: TrainingRun, options: TrainingOptions) -> None:
     """Declare the panel, for a run with dropout or zoneout."""
 
     @panel(
@@ -31,17 +33,25 @@ def mask_panel(run: ShownRun, options: TrainingOptions) -> None:
         opened=False,
     )
     def draw() -> None:
-        step = run.step or 0
-        masks = masks_of(options, step)
-        drawn = [(mask_title(mask), by_gate(mask), mask.place.startswith("keep")) for mask in masks]
+        # a snapshot after n updates is that before step n, and the last one has no step of its own
+        step = max(0, min(recording.updates if run.step is None else run.step, recording.updates - 1))
+        drawn = [drawn_mask(mask, options) for mask in masks_of(options, step)]
         draw_figure = partial(mask_grid, drawn, theme=page_theme())
         live_chart(draw_figure, "masks", run.name, f"masks-{step}")
-        caption(
+        words = []
+        if any(not each.keeps for each in drawn):
+            words.append(_("Orange: dropped (multiplied by 0)."))
+        if any(each.keeps for each in drawn):
+            words.append(_("Blue: the unit keeps its previous state (zoneout)."))
+        words.append(
             _(
                 "The first sequence of the batch of training step {step:,}; the first {units} units and {steps} time steps "
                 "at most. Masks are used in training only."
             ).format(step=step, units=MAX_UNITS, steps=MAX_STEPS)
         )
+        if any(each.gates for each in drawn):
+            words.append(_("Where each gate has its own mask, the first {n} units of each.").format(n=_by_gate(drawn)))
+        caption(" ".join(words))
 
 
 def has_masks(options: TrainingOptions) -> bool:
@@ -58,11 +68,16 @@ def masks_of(options: TrainingOptions, step: int) -> list[StepMask]:
     return step_masks(options, task_data(options), step)
 
 
-def by_gate(mask: StepMask) -> np.ndarray:
-    """Return a mask as (T, units), the masks of several gates one above the other."""
-    steps, gates, _units = mask.values.shape
-    shown = mask.values[:, :, : max(1, MAX_UNITS // gates)] if gates > 1 else mask.values
-    return shown.reshape(steps, -1)
+def drawn_mask(mask: StepMask, options: TrainingOptions) -> DrawnMask:
+    """Return a mask with its title and the names of its gates."""
+    gates = cell_of(options.cell).gates if mask.values.shape[1] > 1 else ()
+    names = tuple(quantity_names()[gate] for gate in gates)
+    return DrawnMask(mask_title(mask), mask.values, mask.place.startswith("keep"), names)
+
+
+def _by_gate(drawn: list[DrawnMask]) -> int:
+    """Return the largest number of units that are drawn of each gate."""
+    return max(each.units for each in drawn if each.gates)
 
 
 def mask_title(mask: StepMask) -> str:

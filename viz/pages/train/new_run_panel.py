@@ -8,8 +8,8 @@ import streamlit as st
 
 from models.core.cells import GATE_COUNTS
 from models.core.messages import Problem
-from models.training.check_options import check_options
-from models.training.framework_lines import settings_lines
+from models.training.check_options import MAX_DATA, check_options
+from models.training.framework_lines import KERAS_CELLS, settings_lines
 from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 from models.training.training_tasks import TASK_MAKERS
 from viz.i18n import _, ngettext
@@ -38,7 +38,8 @@ MAX_SHOWN = 20_000
 MAX_CHECKED = 200_000
 """Characters of one's own data up to which they are checked at once, in a quarter of a second."""
 
-UPLOAD = "train_upload"
+UPLOAD, MAX_UPLOAD = "train_upload", 8
+"""The key of the upload, and MB of a file: ``MAX_DATA`` characters in UTF-8, of at most four bytes each."""
 
 MAX_SEEDS = 10
 NAMES: OptionFormat[list[str]] = OptionFormat(lambda text: text.split(","), ",".join)
@@ -159,7 +160,12 @@ def _own_data(options: TrainingOptions) -> None:
             caption(_("The uploaded data have {n:,} characters.").format(n=len(options.data)))
     with upload:
         turn = st.session_state.setdefault(UPLOAD, 0)
-        file = st.file_uploader(_("Upload a text or CSV file"), key=f"{UPLOAD}_{turn}")
+        file = st.file_uploader(
+            _("Upload a text or CSV file"),
+            key=f"{UPLOAD}_{turn}",
+            max_upload_size=MAX_UPLOAD,
+            help=_("At most {n:,} characters are trained on.").format(n=MAX_DATA),
+        )
         if file is not None:
             st.session_state[UPLOAD] = turn + 1
             text = file.getvalue().decode("utf-8", errors="replace")
@@ -178,6 +184,12 @@ def _layer_formula(options: TrainingOptions) -> None:
         rf"\text{{{options.cell}}}: \; G\,(HD + H^2 + 2H) = "
         rf"{gates}\,({h} \cdot {d} + {h}^2 + 2 \cdot {h}) = {count} \; \text{{{_('parameters in the first layer')}}}"
     )
+    if options.cell != "GRU":  # whose Keras layer has two biases as well, with reset_after=True
+        caption(
+            _("Keras counts {n:,}: its {name} has one bias vector, PyTorch's {cell} has two.").format(
+                n=gates * h * (d + h + 1), name=KERAS_CELLS[options.cell], cell=options.cell
+            )
+        )
 
 
 def _library_lines(options: TrainingOptions) -> None:

@@ -72,10 +72,17 @@ def _perplexity(run: ShownRun, found: dict[str, tuple[np.ndarray, np.ndarray]]) 
     name = next((each for each in ("loss/validation", "loss/train") if each in found), None)
     if name is None or run.options is None or run.options.task not in LANGUAGE_TASKS:
         return
-    loss = float(found[name][1][-1])
+    steps, losses = found[name]
+    loss = float(losses[-1])
     if not np.isfinite(loss) or loss > 50:
         return
     st.latex(rf"\text{{{_('perplexity')}}} = e^{{L}} = e^{{{loss:.4g}}} = {exp(loss):.4g}")
+    of = (
+        _("L is the validation loss at training step {step:,}, the newest one.")
+        if name == "loss/validation"
+        else _("L is the training loss at training step {step:,}, the newest one.")
+    )
+    caption(of.format(step=int(steps[-1])))
 
 
 def training_norms_panel(run: ShownRun, recording: TrainingRun) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from models.training.bundled_tasks import DEFAULT_EXAMPLES
 from models.training.setting_titles import SETTING_TITLES
 from models.training.trained_network import TASK_NAMES
 from models.training.training_options import CHOICES, TrainingOptions
@@ -171,7 +172,7 @@ def setting_rows(rows: Sequence[Sequence[str]], options: TrainingOptions) -> Non
         if shown:
             for place, name in zip(st.columns(max(4, len(shown)), vertical_alignment="bottom"), shown, strict=False):
                 with place:
-                    _control(name, getattr(options, name))
+                    _control(name, options)
 
 
 def setting_title(name: str) -> str:
@@ -180,14 +181,32 @@ def setting_title(name: str) -> str:
     return title[:1].upper() + title[1:]
 
 
-def _control(name: str, value: Any) -> None:
+def meaning_of_zero(name: str, options: TrainingOptions) -> str | None:
+    """Return the meaning of 0 where it is a special value of a setting; None for another setting."""
+    count = DEFAULT_EXAMPLES.get(options.task)
+    return {
+        "examples": _("0: all sequences of the data")
+        if count is None
+        else _("0: {n:,} sequences, the number of this task").format(n=count),
+        "validate_every": _("0: at the end of each epoch"),
+        "steps": _("0: as many as the epochs have"),
+        "bptt_length": _("0: off, the backward pass goes through all time steps"),
+        "embedding": _("0: one-hot inputs"),
+        "patience": _("0: off, training goes on to the last step"),
+    }.get(name)
+
+
+def _control(name: str, options: TrainingOptions) -> None:
     """Show the control of one setting with its value."""
-    libraries = LIBRARY_NAMES.get(name)
+    value, libraries, zero = getattr(options, name), LIBRARY_NAMES.get(name), meaning_of_zero(name, options)
+    notes = [] if zero is None else [zero]
+    if libraries is not None:
+        notes.append(f"PyTorch: `{libraries[0]}` · Keras: `{libraries[1]}`")
     settings: dict[str, Any] = {
         "key": f"train_{name}",
         "value": value,
         "changed": partial(_changed, name),
-        "help": None if libraries is None else f"PyTorch: `{libraries[0]}` · Keras: `{libraries[1]}`",
+        "help": "  \n".join(notes) or None,
     }
     title = setting_title(name)
     if name in CHOICES:

@@ -39,7 +39,7 @@ def _draw(session: Session, run: ShownRun, recording: TrainingRun) -> None:
         redraw_timer(pause=PAUSE, key="train_snapshot_timer")
     if session.view.training_step != run.step:
         st.rerun(scope="app")
-    snapshots = {step: path for step, path in recording.snapshots.items() if path.suffix == ".safetensors"}
+    snapshots = recording.snapshots
     if not snapshots:
         return
     steps = sorted(snapshots)

@@ -43,6 +43,6 @@ def page() -> None:
     recurrent_weights_panel(run, recording)
     samples_panel(run, recording)
     if run.options is not None and has_masks(run.options):
-        mask_panel(run, run.options)
+        mask_panel(run, recording, run.options)
     keep_panels_button(session, "train")
     after_panels(follow_live_parts)

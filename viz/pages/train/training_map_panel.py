@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from models.runs.open_run import TrainingRun
-from viz.figures.training_map import FIRST_GATE, training_map
+from viz.figures.training_map import FIRST_GATE, not_finite, training_map
 from viz.i18n import _
 from viz.pages.page_elements import caption, page_theme
 from viz.pages.panels import panel
@@ -34,7 +34,11 @@ def training_map_panel(session: Session, run: ShownRun, recording: TrainingRun) 
             )
             return
         if not maps:
-            caption(_("No recurrent layer was recorded in this run."))
+            caption(
+                _("This run has no values by time step: Keras passes no states to its callbacks.")
+                if recording.layers
+                else _("No recurrent layer was recorded in this run.")
+            )
             return
         names = list(maps)
         left, right, which = st.columns([2, 2, 2], gap="medium", vertical_alignment="bottom")
@@ -82,13 +86,16 @@ def _draw(run: ShownRun, recording: TrainingRun, layer: str, state: str, gate: s
         draw_figure = partial(training_map, gradients, title=f"‖∂L/∂{letter}‖", log=True, marked=run.step, theme=theme)
         live_chart(draw_figure, "gradient_map", run.name, layer, f"gradient-{state}")
     if gate is not None:
+        saturated = recording.gate_map(layer, gate)
         with right:
-            saturated = recording.gate_map(layer, gate)
             draw_figure = partial(
                 training_map, saturated, title=_("saturated units"), log=False, marked=run.step, theme=theme
             )
             live_chart(draw_figure, "gate_map", run.name, layer, f"saturation-{gate}")
+    drawn = [gradients] if gate is None else [gradients, saturated]
     of = maps_sentence(recording, gradients)
+    if any(not_finite(each).any() for each in drawn):
+        of += " " + _("Pink: NaN or infinity.")
     if run.options is not None and run.options.task == "sentiment":
         of += " " + _("The loss is that of the class that the network predicted then.")
     caption(of)

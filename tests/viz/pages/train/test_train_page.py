@@ -22,6 +22,7 @@ from models.training.training_options import TrainingOptions
 from models.training.training_tasks import task_data
 from tests.support.lens_page import mounted_components, run, start, text_of, widget_at
 from viz.command_line import named_path
+from viz.figures.mask_grid import DrawnMask, mask_grid
 from viz.pages.panels import PAGE_PANELS
 from viz.pages.run_folders import READER
 from viz.pages.train.run_names import RUNS
@@ -242,11 +243,72 @@ def test_masks_are_drawn_as_the_run_used_them(tmp_path):
     page = start("train", opened=tmp_path / "runs", panel="dropout_masks")
     grids = plotted(page, "live_masks")["data"]
     assert len(grids) == 2
-    expected = step_masks(options, task_data(options), 0)
+    expected = step_masks(options, task_data(options), 3)  # of the last of four steps, as the slider is at its end
     cells = grids[-1]["z"]
     shape = [int(size) for size in cells["shape"].split(",")]
     drawn = np.frombuffer(base64.b64decode(cells["bdata"]), cells["dtype"]).reshape(shape)
     assert np.array_equal(drawn.T == 1, expected[0].values[:, 0] == 0)
+    text = text_of(page)
+    assert "batch of training step 3;" in text and "Orange: dropped" in text and "Blue" not in text
+    page = start("train", opened=tmp_path / "runs", panel="dropout_masks", run="masked", training_step="0")
+    assert "batch of training step 0;" in text_of(page)
+
+
+def test_masks_of_several_gates_have_the_gates_names():
+    values = np.arange(3 * 4 * 9).reshape(3, 4, 9) % 5
+    each = DrawnMask("title", values, gates=("i", "f", "g", "o"))
+    assert each.units == 6 and np.array_equal(each.rows()[:, 6:12], values[:, 1, :6])
+    figure = mask_grid([each, DrawnMask("other", values[:, :1])])
+    assert figure.layout.yaxis2.ticktext == ("i", "f", "g", "o")  # the first mask is the lowest
+    assert figure.layout.yaxis2.tickvals == (2.5, 8.5, 14.5, 20.5)
+    assert figure.data[1].customdata[7, 0] == "1 · f" and figure.layout.yaxis.title.text == "unit"
+
+
+def test_the_colour_of_nan_is_named(tmp_path):
+    net = nn.LSTM(3, 4, batch_first=True)
+    with watch(net, tmp_path / "runs" / "a", every=1) as run:
+        for step in range(3):
+            net.zero_grad()
+            loss = net(torch.randn(2, 5, 3) + (torch.inf if step == 2 else 0))[0].sum()
+            loss.backward()
+            run.step(loss=loss)
+            if step == 1:
+                assert "Pink: NaN or infinity." not in text_of(start("train", opened=tmp_path / "runs"))
+    assert "Pink: NaN or infinity." in text_of(start("train", opened=tmp_path / "runs"))
+
+
+def test_what_zero_means_is_said_at_each_setting(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    helps = {each.key.partition(":")[0]: each.help for each in start("train").number_input}
+    for name in ("examples", "validate_every", "steps", "bptt_length", "embedding", "patience"):
+        assert helps[f"train_{name}"].startswith("0: ")
+    assert "10,000 sequences" in helps["train_examples"] and helps["train_units"].startswith("PyTorch")
+
+
+@pytest.mark.slow
+def test_snapshots_of_a_keras_run_open_on_the_other_pages(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    from models.runs.keras_callback import RunCallback
+
+    for cell, title in (("LSTM", "LSTM"), ("SimpleRNN", "RNN")):
+        layer = getattr(keras.layers, cell)(32)
+        layer.build((None, None, 16))
+        own = format_options({"training": json.dumps({"cell": title})})
+        assert f"Keras counts {layer.count_params():,}: its {cell} " in text_of(start("train", look=own))
+    model = keras.Sequential([keras.Input((6, 3)), keras.layers.LSTM(4), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    x = np.random.default_rng(0).normal(size=(8, 6, 3))
+    model.fit(x, x[:, :1, 0], batch_size=2, verbose=0, callbacks=[RunCallback(tmp_path / "runs" / "k", every=1)])
+    page = start("train", opened=tmp_path / "runs")
+    assert page.select_slider[0].options[0] == "0" and "Keras passes no states" in text_of(page)
+    opened = []
+    monkeypatch.setattr("streamlit.switch_page", opened.append)
+    page.button(key="train_open_step").click()
+    view = run(page).session_state["unrolled"].view
+    assert [each.url_path for each in opened] == [""] and view.run == "k" and view.net
+    other = start("step", net=view.net, state={"unrolled": page.session_state["unrolled"]})
+    assert not other.error and "LSTM" in text_of(other) + str(mounted_components(other))
 
 
 @pytest.mark.slow
