@@ -6,6 +6,7 @@ an element.
 
 import json
 import re
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,9 @@ MAX_ROWS = 1000
 
 MAX_CHOSEN = 300
 """Characters of a text that was typed into a field."""
+
+GROUPED = {"percent": (2, 2, "%"), "localized": (0, 3, "")}
+"""Streamlit's formats of a column: the power of ten, the digits after the point at most, and the unit. Its others are left."""
 
 MISSING = "None"
 """What Streamlit shows for a missing value in a cell of a ``st.dataframe`` that names nothing else; `st.table`: nothing."""
@@ -183,12 +187,29 @@ def shown_cell(value: Any, settings: dict[str, Any], missing: str) -> str:
     if not isinstance(value, (int, float)):
         return str(value)
     form = (settings.get("type_config") or {}).get("format")
+    if form in GROUPED and np.isfinite(value):
+        scale, digits, unit = GROUPED[form]
+        return grouped_digits(value, scale, digits) + unit
     if isinstance(form, str) and "%" in form:
         try:
             return form % value
         except (TypeError, ValueError, OverflowError):  # a format of the browser that Python lacks
             pass
     return all_digits(value)
+
+
+def grouped_digits(value: float, scale: int, digits: int) -> str:
+    """Return a number times 10 to the power of ``scale`` in groups of three digits, as a browser writes it.
+
+    At most ``digits`` follow the point; a tie is rounded away from zero.
+
+    >>> grouped_digits(0.12345, 2, 2), grouped_digits(1234.5, 0, 3)
+    ('12.35', '1,234.5')
+    """
+    with localcontext(prec=400):  # any float, exactly
+        rounded = Decimal(value).scaleb(scale).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    whole, point, rest = f"{rounded:,f}".partition(".")
+    return (whole + point + rest.rstrip("0")).removesuffix(".")
 
 
 def all_digits(value: float) -> str:

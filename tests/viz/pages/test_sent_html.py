@@ -85,9 +85,22 @@ def test_a_format_is_applied():
     assert column([3, 40], form="%d steps") == ["3 steps", "40 steps"]
 
 
-@pytest.mark.parametrize("form", ["%b", "%t", "%%", "%(a)s", "%", "%d %d", "%*d", "%,d", "percent", "compact"])
+@pytest.mark.parametrize("form", ["%b", "%t", "%%", "%(a)s", "%", "%d %d", "%*d", "%,d", "compact"])
 def test_a_format_that_python_does_not_know_leaves_the_number(form):
     assert column([5, 123456789], form=form) == ["5", "123456789"]
+
+
+def test_shares_and_large_numbers_are_written_as_on_the_page():
+    # as Intl.NumberFormat of Chromium writes them in English and in Korean
+    shares = [0.5, 0.123456, 0.00005, 1.0, -0.25, 12.345678, 0.0]
+    assert column(shares, form="percent") == ["50%", "12.35%", "0.01%", "100%", "-25%", "1,234.57%", "0%"]
+    assert column([1234567.0, 0.5, 1e21, 0.0625], form="localized") == [
+        "1,234,567",
+        "0.5",
+        "1,000,000,000,000,000,000,000",
+        "0.063",
+    ]
+    assert column([float("nan"), 0.5], form="percent") == ["None", "50%"]
 
 
 def test_infinity_has_no_whole_number():
