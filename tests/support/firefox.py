@@ -17,10 +17,12 @@ SECONDS = 120
 
 
 @contextmanager
-def firefox_page(profile: Path, address: str, requests: list[str]) -> Iterator[Callable[[str], Any]]:
+def firefox_page(
+    profile: Path, address: str, requests: list[str], errors: list[str] | None = None
+) -> Iterator[Callable[[str], Any]]:
     """Open an address in a headless Firefox; yields a function that evaluates JavaScript and returns its value as text.
 
-    Every address that the page requests is appended to ``requests``.
+    Every address that the page requests is appended to ``requests``, every error of a script or the console to ``errors``.
     """
     command = [str(PROGRAM), "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -38,13 +40,15 @@ def firefox_page(profile: Path, address: str, requests: list[str]) -> Iterator[C
                     answer = json.loads(socket.recv(timeout=SECONDS))
                     if answer.get("method") == "network.beforeRequestSent":
                         requests.append(answer["params"]["request"]["url"])
+                    if answer.get("method") == "log.entryAdded" and answer["params"]["level"] == "error":
+                        (errors if errors is not None else []).append(answer["params"]["text"])
                     if answer.get("id") == serial:
                         assert answer["type"] == "success", answer
                         return answer["result"]
 
             ask("session.new", capabilities={})
             context = ask("browsingContext.getTree")["contexts"][0]["context"]
-            ask("session.subscribe", events=["network.beforeRequestSent"])
+            ask("session.subscribe", events=["network.beforeRequestSent", "log.entryAdded"])
             ask("browsingContext.navigate", context=context, url=address, wait="complete")
             target = {"context": context}
             yield lambda code: ask("script.evaluate", expression=code, target=target, awaitPromise=True)["result"][
