@@ -17,6 +17,13 @@ def notebook_bridge(channel: str, place: Mapping[str, Any]) -> Any:
     return None if form is None else form(channel=channel, **place)
 
 
+def with_shown_bridge(html: str, bridge: Any) -> Any:
+    """Return HTML with the widget below it, which draws nothing, for marimo, which calls this; without a widget the HTML."""
+    import marimo
+
+    return marimo.Html(html if bridge is None else html + marimo.as_html(bridge).text)
+
+
 @cache
 def _bridge_class() -> type | None:
     try:

@@ -24,7 +24,7 @@ from viz.show.check_arguments import (
     checked_index,
 )
 from viz.show.gradients_view import gradients_view, has_own_losses, norms_view
-from viz.show.notebook_bridge import notebook_bridge
+from viz.show.notebook_bridge import notebook_bridge, with_shown_bridge
 from viz.show.offline_file import offline_html
 from viz.show.run_source import run_source
 from viz.show.shown_view import ShownView
@@ -157,6 +157,10 @@ class Shown:
             f'<iframe srcdoc="{escape_html(page)}" sandbox="allow-scripts allow-downloads allow-popups" width="100%" '
             f'height="{HEIGHT}" style="border: 0"></iframe>{self._untrusted_html()}'
         )
+
+    def _display_(self) -> Any:
+        """Return what a cell of marimo shows: it runs a widget's script only where the widget is shown too."""
+        return with_shown_bridge(self._repr_html_(), self._bridge)
 
     def _untrusted_html(self) -> str:
         """Return what a notebook shows that is not trusted: JupyterLab removes frames and style sheets from its outputs."""
