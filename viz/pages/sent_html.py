@@ -32,7 +32,7 @@ MAX_CHOSEN = 300
 """Characters of a text that was typed into a field."""
 
 GROUPED = {"percent": (2, 2, "%"), "localized": (0, 3, "")}
-"""Streamlit's formats of a column: the power of ten, the digits after the point at most, and the unit. Its others are left."""
+"""Formats of Streamlit's columns, without its others: the power of ten, the digits after the point at most, and the unit."""
 
 MISSING = "None"
 """What Streamlit shows for a missing value in a cell of a ``st.dataframe`` that names nothing else; `st.table`: nothing."""

@@ -1,4 +1,4 @@
-"""Files of the open panels of Train, Search, Layer and Checkpoint, downloaded from the running page: the numbers of the page."""
+"""Files of the open panels of Train, Search, Layer and Checkpoint, downloaded from the page, have its numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files of open panels in Firefox: the edited prediction and a plotly figure are there with torch's numbers, without an error."""
+"""Files of open panels in Firefox without an error: an edited prediction of torch, and a drawn figure of plotly."""
 
 import json
 
