@@ -82,6 +82,26 @@ print(json.dumps({
 """
 """A program of the project: it compares what is recorded with torch's own cell, losses and tensors."""
 
+NOTEBOOK = """
+import sys
+sys.path.insert(0, "")
+import json
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "unrolled")
+states = shell.run_line_magic("unrolled", 'counter "aabb" lens=states step=2')
+from unrolled import open_run
+from unrolled.viz.show import show
+training = show(open_run("runs/a"))
+print(json.dumps({
+    "place": [states.step, training.step],
+    "frames": [each._repr_html_().startswith("<iframe srcdoc=") for each in (states, training)],
+    "size": training.save("a.html").stat().st_size,
+    "modules": [name for name in sys.modules if name.split(".")[0] in ("models", "viz", "tests", "app")],
+}))
+"""
+"""What a notebook does in the project: the line magic, and the view of a run that was recorded."""
+
 EDITABLE = """
 import sys
 sys.path.insert(0, "")
@@ -251,6 +271,14 @@ def test_a_project_with_the_same_names_uses_it(installed, recorded):
     assert installed.added == {"unrolled", next(name for name in installed.added if name.endswith(".dist-info"))}
     assert Path(report["file"]).is_relative_to(installed.site_packages)
     assert report["modules"] == [] and report["public"] == sorted(models.__all__)
+
+
+def test_a_notebook_shows_views_and_runs(installed, recorded):
+    project, _ = recorded
+    report = json.loads(run(installed.python, "-c", NOTEBOOK, folder=project).splitlines()[-1])
+    assert report["place"] == [2, 3]  # the last of four training steps
+    assert report["frames"] == [True, True] and 50_000 < report["size"] <= 3_000_000
+    assert report["modules"] == []
 
 
 def test_the_command_opens_the_app(installed, recorded, browser):
