@@ -17,10 +17,10 @@
   const LESSON = ["lesson", "section"];
   const value = (address, name) => address.searchParams.get(name);
   const option = (address, name) => (value(address, "look") ?? "").match(new RegExp(`(?:^|;)${name}:((?:[^;\\\\]|\\\\.)*)`, "s"))?.[1];
-  // The language that a screen reader speaks the page in.
+  // The language that a screen reader speaks the page in. Written at each step it would make the browser match all styles again.
   const setLanguage = (address) => {
     const lang = value(address, "lang");
-    if (/^[a-z]{2}$/.test(lang ?? "")) document.documentElement.lang = lang;
+    if (/^[a-z]{2}$/.test(lang ?? "") && document.documentElement.lang !== lang) document.documentElement.lang = lang;
   };
   setLanguage(new URL(window.location.href));
   // The scripts of a room (viz/rooms/client), in a tab that is in one, opens the link to one, or is on the page that opens one.

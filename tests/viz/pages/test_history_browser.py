@@ -6,6 +6,16 @@ from tests.support.browser import rerun, settle, until
 from tests.support.step_page import address_has, enter_text, pick
 
 
+# Writing the language of the page, even the same one, makes the browser match the styles of all its elements again.
+COUNT_LANGUAGES = """
+() => {
+  window.languageWrites = 0;
+  new MutationObserver((changes) => { window.languageWrites += changes.length; })
+    .observe(document.documentElement, { attributeFilter: ["lang"] });
+}
+"""
+
+
 def entries(page: Page) -> int:
     """Return the number of entries of the page's history."""
     return page.evaluate("history.length")
@@ -14,9 +24,11 @@ def entries(page: Page) -> int:
 def test_each_change_adds_one_entry_and_a_step_none(open_page):
     page = open_page("/?net=counter&panel=-cell,-equations,-prediction,-sum&step=3")
     begin = entries(page)
+    page.evaluate(COUNT_LANGUAGES)
     rerun(page, lambda: page.keyboard.press("ArrowRight"))
     address_has(page, step=4)
     assert entries(page) == begin
+    assert page.evaluate("[languageWrites, document.documentElement.lang]") == [0, "en"]
     pick(page, "Network", "sentiment")
     address_has(page, net="sentiment")
     assert entries(page) == begin + 1
