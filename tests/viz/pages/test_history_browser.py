@@ -5,7 +5,6 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import rerun, settle, until
 from tests.support.step_page import address_has, enter_text, pick
 
-
 # Writing the language of the page, even the same one, makes the browser match the styles of all its elements again.
 COUNT_LANGUAGES = """
 () => {
