@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-KEY = "layers"
+KEY, ZONEOUT = "layers", "zoneout"
 
 
 def layer_metadata(layers: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
@@ -25,3 +25,18 @@ def parse_layer_metadata(metadata: Any) -> dict[str, dict[str, Any]]:
         return {name: dict(entry) for name, entry in layers.items() if isinstance(entry, dict)}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
+
+
+def zoneout_metadata(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata that store the rates of zoneout among the settings of a training; an empty dict without any."""
+    rates = {name: value for name, value in settings.items() if "zoneout" in name and isinstance(value, int | float)}
+    return {ZONEOUT: json.dumps(rates)} if any(rates.values()) else {}
+
+
+def parse_zoneout(metadata: Any) -> dict[str, Any]:
+    """Return the rates of zoneout in metadata; an empty dict for any other metadata."""
+    try:
+        rates = json.loads(metadata[ZONEOUT])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    return rates if isinstance(rates, dict) else {}

@@ -82,13 +82,13 @@ class RunWriter:
         self._ended = False
         if resume_at is None and is_run_folder(self.folder):
             raise Problem("{folder} already contains a run. Choose another folder.", folder=str(folder))
-        self._layers = list(layers)
+        self._layers, self.settings = list(layers), dict(settings or {})
         self._description: dict[str, Any] = {
             "format": FORMAT,
             "status": "running",
             "started": time.time(),
             "every": every,
-            "settings": dict(settings or {}),
+            "settings": self.settings,
             "layers": [{"name": name, **entry, "maps": list(maps[name])} for name, entry in layers.items()],
             **(about or {}),
             **writer_identity(),

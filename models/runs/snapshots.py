@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from models.core.layer_metadata import layer_metadata
+from models.core.layer_metadata import layer_metadata, zoneout_metadata
 from models.runs.parameter_statistics import LayerParameters
 from models.runs.run_folder import SNAPSHOTS, is_plain_file, replace_file
 
@@ -97,11 +99,13 @@ def list_snapshots(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def snapshot_bytes(module: nn.Module, layers: list[LayerParameters]) -> bytes:
+def snapshot_bytes(
+    module: nn.Module, layers: list[LayerParameters], settings: Mapping[str, Any] | None = None
+) -> bytes:
     """Return a module's parameters and buffers as a safetensors file.
 
     ``module.load_state_dict(safetensors.torch.load_file(path))`` loads it; its metadata name the kind and the options of the
-    recurrent layers.
+    recurrent layers, and the rates of zoneout among ``settings``, which no tensor shows.
     """
     tensors: dict[str, Tensor] = {}
     used: set[int] = set()
@@ -117,4 +121,4 @@ def snapshot_bytes(module: nn.Module, layers: list[LayerParameters]) -> bytes:
         layer.name if layer.suffix else layer.name.removesuffix("l0").removesuffix("."): (layer.kind, layer.options)
         for layer in layers
     }
-    return save(tensors, {"format": "pt", **layer_metadata(about)})
+    return save(tensors, {"format": "pt", **layer_metadata(about), **zoneout_metadata(settings or {})})

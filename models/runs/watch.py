@@ -164,7 +164,7 @@ class Watcher:
 
     def _write_snapshot(self, step: int) -> None:
         if self.writer.snapshots.most:
-            self.writer.write_snapshot(step, snapshot_bytes(self._module, self._layers))
+            self.writer.write_snapshot(step, snapshot_bytes(self._module, self._layers, self.writer.settings))
 
     def _record(self, step: int, armed: StepHooks, scalars: dict[str, float], early: UpdateStatistics | None) -> None:
         """Write everything that is known of a step between its backward pass and its update."""

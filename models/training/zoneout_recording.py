@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from models.capturing.capture import capture
 from models.core.cells import Kind, cell_of
 from models.core.custom_cell import CellEquations
+from models.core.messages import Problem
 from models.core.trace import Trace
+from models.networks.network import Network
 from models.training.dropout_masks import DropoutRates, LayerMasks
 from models.training.masked_layers import MaskedModule, run_masked_layer
 from models.training.trained_network import probe_of, snapshot_network
@@ -154,17 +157,32 @@ class ZoneoutLayers(nn.ModuleList):
         return x, states
 
 
-def record_zoneout(folder: str | Path, training_step: int | None = None) -> Trace:
-    """Return the run of a snapshot's network with zoneout on the recorded sequence, with the gradients of its loss.
+def with_probe(network: Network, text: str) -> Network:
+    """Return a network whose loss is that of another text.
+
+    Raises:
+        Problem: the text cannot be its input, or has no next token to predict.
+    """
+    card, steps = network.card, network.encode(text).shape[1]
+    if card.predicts == "next" and steps < 2:
+        raise Problem("The loss of the next token needs a text of two tokens or more. Type a longer text.")
+    return replace(network, card=replace(card, default=replace(card.default, text=text)))
+
+
+def record_zoneout(folder: str | Path, training_step: int | None = None, text: str | None = None) -> Trace:
+    """Return the run of a snapshot's network with zoneout on a sequence, with the gradients of its loss.
 
     Args:
         folder: of the run.
         training_step: as of ``network_of``.
+        text: the sequence, as a reader types it; None for the one that was recorded during training.
 
     Raises:
-        Problem: the folder has no such run, no snapshot, or damaged files.
+        Problem: the folder has no such run, no snapshot, or damaged files; or the text cannot be the network's input.
     """
     network = snapshot_network(folder, training_step)
+    if text is not None:
+        network = with_probe(network, text)
     given, loss = probe_of(network)
     module: Any = copy.deepcopy(network.module)
     module.rnn = ZoneoutLayers(module.rnn)

@@ -12,11 +12,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from models.checkpoints.building.vocabulary import vocabularies_in_metadata
+from models.checkpoints.layers.unapplied_settings import find_unapplied
 from models.checkpoints.parsing.contents import Contents, StoredTensor, decode_array, element_count, item_size
 from models.checkpoints.parsing.errors import CheckpointError
 from models.checkpoints.parsing.file_source import FileSource
 from models.checkpoints.parsing.work_budget import parse_json, spend
-from models.core.layer_metadata import parse_layer_metadata
+from models.core.layer_metadata import parse_layer_metadata, parse_zoneout
 from models.core.parse_numbers import shorten
 from models.networks.network_metadata import parse_prediction
 
@@ -78,6 +79,7 @@ def open(source: FileSource) -> Contents:
         vocabularies=vocabularies_in_metadata(about),
         layer_metadata=parse_layer_metadata(about),
         predicts=parse_prediction(about),
+        unapplied=find_unapplied({"__metadata__": parse_zoneout(about)}),
     )
 
 

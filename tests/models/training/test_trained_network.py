@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from models import load_trace, run_network
+from models import load_checkpoint, load_trace, run_network
 from models.core.messages import Problem
 from models.edits.edit import Edits
 from models.edits.edited_network import run_edited
 from models.gradients.losses import Loss, differentiate
 from models.runs.run_folder import read_description
+from models.runs.snapshots import list_snapshots
 from models.training.bundled_tasks import recall_accuracy_by_distance
 from models.training.framework_lines import settings_lines
 from models.training.sequence_models import build_sequence_model
@@ -19,7 +20,7 @@ from models.training.trained_network import CARD, OPTIONS, network_of, probe_of,
 from models.training.training_loop import FEW, train
 from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 from models.training.training_tasks import task_data
-from models.training.zoneout_recording import record_zoneout
+from models.training.zoneout_recording import record_zoneout, with_probe
 from tests.models.training.test_training_tasks import SERIES, TEXT
 
 DATA = {"text": TEXT, "series": SERIES}
@@ -102,20 +103,41 @@ def test_a_network_with_zoneout_is_refused_rather_than_opened_as_another_cell(tm
     trained("counting", tmp_path, zoneout=0.2)
     with pytest.raises(Problem, match="zoneout"):
         network_of(tmp_path)
+    with pytest.raises(Problem, match="two tokens"):
+        record_zoneout(tmp_path, text="a")
+    with pytest.raises(Problem, match="c"):
+        record_zoneout(tmp_path, text="abc")
+
+
+def test_the_file_of_a_snapshot_with_zoneout_names_it_as_not_applied(tmp_path):
+    for folder, settings in ((tmp_path / "a", {"zoneout": 0.2, "zoneout_cell": 0.4}), (tmp_path / "b", {})):
+        trained("counting", folder, **settings)
+        checkpoint = load_checkpoint(list_snapshots(folder)[0])
+        named = [f"{name} = {rate} (__metadata__.{name})" for name, rate in settings.items()]
+        assert list(checkpoint.unapplied) == named
+        assert [name for name in checkpoint.network().left_out if "zoneout" in name] == named
 
 
 @pytest.mark.filterwarnings("error::models.core.gradient_proof.GradientWarning")
 @pytest.mark.parametrize(
-    ("cell", "zoneout"),
-    [("RNN", (0.3, 0)), ("LSTM", (0.3, 0.6)), ("LSTM", (0.3, 0)), ("LSTM", (0, 0.6)), ("GRU", (0.3, 0))],
+    ("cell", "zoneout", "text"),
+    [
+        ("RNN", (0.3, 0), None),
+        ("LSTM", (0.3, 0.6), None),
+        ("LSTM", (0.3, 0.6), ".aaabb"),
+        ("LSTM", (0.3, 0), None),
+        ("LSTM", (0, 0.6), None),
+        ("GRU", (0.3, 0), None),
+    ],
 )
-def test_the_recorded_sequence_of_a_network_with_zoneout_is_as_torch_computes_its_steps(cell, zoneout, tmp_path):
+def test_a_sequence_of_a_network_with_zoneout_is_as_torch_computes_its_steps(cell, zoneout, text, tmp_path):
     trained("counting", tmp_path, cell=cell, layers=2, zoneout=float(zoneout[0]), zoneout_cell=float(zoneout[1]))
-    record_zoneout(tmp_path).save(tmp_path / "run.npz")
+    record_zoneout(tmp_path, text=text).save(tmp_path / "run.npz")
     saved = load_trace(tmp_path / "run.npz")
     network = snapshot_network(tmp_path)
+    network = network if text is None else with_probe(network, text)
     given, loss = probe_of(network)
-    assert saved.tokens == tuple(network.labels(network.card.default.text))[:-1] and len(saved.layers) == 2
+    assert saved.tokens == tuple(text or network.labels(network.card.default.text))[:-1] and len(saved.layers) == 2
     x, seen = network.module.embedding(given), []
     for level in range(2):
         step = {"RNN": torch.nn.RNNCell, "LSTM": torch.nn.LSTMCell, "GRU": torch.nn.GRUCell}[cell](x.shape[2], 5)

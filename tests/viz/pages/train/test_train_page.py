@@ -321,11 +321,21 @@ def test_a_run_says_how_many_updates_it_made_and_opens_with_zoneout_as_a_saved_r
     assert "the gates of this run are not recorded" in text and "Nothing has been recorded yet" not in text
     opened = []
     monkeypatch.setattr("streamlit.switch_page", opened.append)
+    page.text_area(key="train_zoneout_text_a").set_value("a").run()
+    page.button(key="train_zoneout_step").click()
+    assert "two tokens or more" in text_of(run(page)) and not opened
+    page.text_area(key="train_zoneout_text_a").set_value(".aab").run()
     page.button(key="train_zoneout_step").click()
     view = run(page).session_state["unrolled"].view
     assert [each.url_path for each in opened] == [""] and view.net.startswith("a-24.npz~") and view.run is None
     other = start("step", net=view.net, layer="rnn.0.l0", state={"unrolled": page.session_state["unrolled"]})
     assert not other.warning and "ZoneoutLSTM" in text_of(other) + str(mounted_components(other))
+    page = start("train", opened=tmp_path / "runs")
+    page.button(key="train_zoneout_checkpoint").click()
+    view = run(page).session_state["unrolled"].view
+    assert opened[-1].url_path == "checkpoint" and view.net.startswith("24.safetensors~")
+    other = start("step", net=view.net, state={"unrolled": page.session_state["unrolled"]})
+    assert "zoneout = 0.1" in text_of(other) and "not this network's own" in text_of(other)
 
 
 def test_a_full_disk_is_one_sentence_on_the_page(runs, tmp_path, monkeypatch):
