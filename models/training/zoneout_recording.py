@@ -157,7 +157,7 @@ class ZoneoutLayers(nn.ModuleList):
         return x, states
 
 
-def with_probe(network: Network, text: str) -> Network:
+def replace_probe(network: Network, text: str) -> Network:
     """Return a network whose loss is that of another text.
 
     Raises:
@@ -182,7 +182,7 @@ def record_zoneout(folder: str | Path, training_step: int | None = None, text: s
     """
     network = snapshot_network(folder, training_step)
     if text is not None:
-        network = with_probe(network, text)
+        network = replace_probe(network, text)
     given, loss = probe_of(network)
     module: Any = copy.deepcopy(network.module)
     module.rnn = ZoneoutLayers(module.rnn)

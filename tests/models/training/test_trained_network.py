@@ -20,7 +20,7 @@ from models.training.trained_network import CARD, OPTIONS, network_of, probe_of,
 from models.training.training_loop import FEW, train
 from models.training.training_options import CHOICES, OWN_DATA, TrainingOptions
 from models.training.training_tasks import task_data
-from models.training.zoneout_recording import record_zoneout, with_probe
+from models.training.zoneout_recording import record_zoneout, replace_probe
 from tests.models.training.test_training_tasks import SERIES, TEXT
 
 DATA = {"text": TEXT, "series": SERIES}
@@ -135,7 +135,7 @@ def test_a_sequence_of_a_network_with_zoneout_is_as_torch_computes_its_steps(cel
     record_zoneout(tmp_path, text=text).save(tmp_path / "run.npz")
     saved = load_trace(tmp_path / "run.npz")
     network = snapshot_network(tmp_path)
-    network = network if text is None else with_probe(network, text)
+    network = network if text is None else replace_probe(network, text)
     given, loss = probe_of(network)
     assert saved.tokens == tuple(text or network.labels(network.card.default.text))[:-1] and len(saved.layers) == 2
     x, seen = network.module.embedding(given), []

@@ -40,9 +40,9 @@ def mask_panel(run: ShownRun, recording: TrainingRun, options: TrainingOptions) 
         live_chart(draw_figure, "masks", run.name, f"masks-{step}")
         words = []
         if any(not each.keeps for each in drawn):
-            words.append(_("Orange: dropped (multiplied by 0)."))
+            words.append(_("Coloured: values that are dropped (multiplied by 0)."))
         if any(each.keeps for each in drawn):
-            words.append(_("Blue: the unit keeps its previous state (zoneout)."))
+            words.append(_("Coloured in the masks of zoneout: units that keep their previous state."))
         words.append(
             _(
                 "The first sequence of the batch of training step {step:,}; the first {units} units and {steps} time steps "
@@ -88,6 +88,4 @@ def mask_title(mask: StepMask) -> str:
         "keep_hidden": _("{layer}: zoneout of the hidden state"),
         "keep_cell": _("{layer}: zoneout of the cell state"),
     }
-    title = titles[mask.place].format(layer=mask.layer)
-    gates = mask.values.shape[1]
-    return title if gates == 1 else _("{title}, one mask for each of {n} gates").format(title=title, n=gates)
+    return titles[mask.place].format(layer=mask.layer)

@@ -249,7 +249,11 @@ def test_masks_are_drawn_as_the_run_used_them(tmp_path):
     drawn = np.frombuffer(base64.b64decode(cells["bdata"]), cells["dtype"]).reshape(shape)
     assert np.array_equal(drawn.T == 1, expected[0].values[:, 0] == 0)
     text = text_of(page)
-    assert "batch of training step 3;" in text and "Orange: dropped" in text and "Blue" not in text
+    assert (
+        "batch of training step 3;" in text
+        and "Coloured: values that are dropped" in text
+        and "zoneout" not in text.lower()
+    )
     page = start("train", opened=tmp_path / "runs", panel="dropout_masks", run="masked", training_step="0")
     assert "batch of training step 0;" in text_of(page)
 
