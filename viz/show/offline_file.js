@@ -18,6 +18,15 @@
   const idle = () => new Promise((resolve) => { (window.requestIdleCallback ?? setTimeout)(resolve); });
   let figures = Promise.resolve();
   unrolled.drawInTurn = (draw) => { figures = figures.then(idle).then(draw).catch(console.error); };
+  // On paper the page is as in the window, which its drawings are drawn for, reduced to the width that browsers give to A4.
+  const PAPER = 950; // pixels
+  addEventListener("beforeprint", () => {
+    const { body, documentElement } = document;
+    documentElement.toggleAttribute("data-columns", matchMedia("(min-width: 981px)").matches);
+    const width = body.offsetWidth;
+    Object.assign(body.style, { boxSizing: "border-box", width: `${width}px`, zoom: Math.min(1, PAPER / width) });
+  });
+  addEventListener("afterprint", () => document.body.removeAttribute("style"));
   const { channel, lang, view: start } = place.dataset;
   const post = (message) => { if (channel) parent.postMessage({ unrolled: channel, ...message }, "*"); };
 

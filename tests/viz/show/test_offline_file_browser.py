@@ -169,3 +169,24 @@ def test_of_a_large_layer_only_the_steps_and_units_in_the_file_are_selected(brow
         found = page.locator(f'.unrolled-player [data-quantity="hidden"][data-unit="70"][data-step="{last - 1}"]')
         expect(found).to_have_count(1)
         assert abs(float(found.get_attribute("data-value")) - float(output[0, last - 1, 70])) <= CLOSE
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_on_paper_nothing_is_outside_the_page(browser, tmp_path, width):
+    with offline_page(browser, show("counter", "aabb", lang="en").save(tmp_path / "x.html")) as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(
+            "() => document.querySelector('.unrolled-cell-diagram svg')?.getBoundingClientRect().width > 500"
+        )
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 950, "height": 1400})  # A4 and its margins, at the scale of Chromium
+        outside = """() => [...document.querySelectorAll("h1, p, canvas, svg, table, .unrolled-document-panel")]
+          .filter((each) => each.getBoundingClientRect().right > 951).map((each) => each.outerHTML.slice(0, 80))"""
+        assert page.evaluate(outside) == []
+        panels = page.locator(".unrolled-document-columns > div")
+        assert [panels.nth(k).bounding_box()["y"] for k in range(2)] == [panels.first.bounding_box()["y"]] * 2
+        expect(page.locator("footer details")).to_be_hidden()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
+        assert page.locator("body").get_attribute("style") is None
