@@ -120,15 +120,21 @@ def main() -> None:
 
 
 def keys(page: Page, count: int) -> list[list[float]]:
-    """[key to frame, drawing] in ms of so many steps."""
+    """[key to frame, drawing] in ms of so many steps in the app."""
+    times = step_times(page, count)
+    page.wait_for_timeout(700)
+    settle(page)
+    return times
+
+
+def step_times(page: Page, count: int) -> list[list[float]]:
+    """[key to frame, drawing] in ms of so many steps, half of them back, in a page where `WATCH` has run."""
     page.evaluate("document.activeElement.blur()")
     times = []
     for k in range(count):
         page.evaluate("() => { watch.result = watch.key(); }")
         page.keyboard.press("ArrowLeft" if k < count / 2 else "ArrowRight")
         times.append(page.evaluate("watch.result"))
-    page.wait_for_timeout(700)
-    settle(page)
     return times
 
 
