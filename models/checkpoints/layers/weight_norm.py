@@ -1,6 +1,6 @@
-"""Compute the weights of layers trained with weight or spectral normalization from their parametrization.
+"""Compute the weights of layers that were normalized or pruned from the tensors that are saved instead.
 
-Sources: Salimans and Kingma 2016, w = g v / |v|; Miyato et al. 2018, w = v / (u^T v' w).
+Sources: Salimans and Kingma 2016, w = g v / |v|; Miyato et al. 2018, w = v / (u^T v' w); torch.nn.utils.prune, w = v m.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ PARAMETRIZED = re.compile(
     r"(?P<module>.*?)parametrizations\.(?P<weight>[^.]+)\.(?P<part>original0|original1|original|0\._u|0\._v)"
 )
 PART_OF_SUFFIX = {"original0": "g", "original1": "v", "original": "orig", "0._u": "u", "0._v": "v'"}
-OLD_PARAMETRIZED = re.compile(r"(?P<weight>(?:.*\.)?weight[^.]*)_(?P<part>g|v|orig|u)")
+OLD_PARAMETRIZED = re.compile(r"(?P<weight>(?:.*\.)?(?:weight|bias)[^.]*)_(?P<part>g|v|orig|u|mask)")
 
 
 def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """Return the same tensors, with the normalized weights instead of their parametrization.
+    """Return the same tensors, with the normalized or pruned weights instead of their parts.
 
     Raises:
         CheckpointError: a recurrent weight has another parametrization.
@@ -40,6 +40,8 @@ def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, Stor
         own = {part: tensors[name] for part, name in names.items()}
         if set(own) == {"g", "v"}:
             made[weight] = _weight_norm(weight, own["g"], own["v"])
+        elif set(own) == {"orig", "mask"}:
+            made[weight] = _pruned(weight, own["orig"], own["mask"])
         elif {"orig", "u"} <= set(own):
             spectral = own.get("v'", own.get("v"))
             if spectral is None:
@@ -67,8 +69,20 @@ def undo_parametrizations(tensors: Mapping[str, StoredTensor]) -> dict[str, Stor
 
 def _shape_error(weight: str) -> CheckpointError:
     return CheckpointError(
-        "The parts of the normalized {weight} do not fit together. Save the network again.", weight=weight
+        "The parts of the normalized or pruned {weight} do not fit together. Save the network again.", weight=weight
     )
+
+
+def _pruned(weight: str, original: StoredTensor, mask: StoredTensor) -> StoredTensor:
+    """Return the weight where the mask is 1, and 0 where it is 0."""
+    if original.shape != mask.shape:
+        raise _shape_error(weight)
+
+    def read() -> np.ndarray:
+        values = original.read()
+        return values * mask.read().astype(values.dtype)
+
+    return StoredTensor(original.shape, original.dtype, read)
 
 
 def _weight_norm(weight: str, g: StoredTensor, v: StoredTensor) -> StoredTensor:

@@ -16,8 +16,10 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 from torch import nn
+from torch.nn.utils import prune
 
 from models.checkpoints import CheckpointError, Limits, load_checkpoint
+from models.checkpoints.building.build import FUNCTIONS
 
 KINDS = {
     "rnn": lambda **options: nn.RNN(3, 4, **options),
@@ -155,6 +157,32 @@ def test_spectral_norm():
     nn.utils.parametrizations.spectral_norm(net.rnn, "weight_hh_l0")
     net.eval()
     same(load_checkpoint(saved(net.state_dict())), net.rnn)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_a_pruned_network_runs_with_its_masks(kind):
+    net = net_of(kind)
+    names = [name for name, _values in net.rnn.named_parameters()]
+    for name in names:
+        prune.random_unstructured(net.rnn, name, 0.5)
+    prune.l1_unstructured(net.decoder, "weight", 0.3)
+    state = net.state_dict()
+    assert any(name.endswith("weight_hh_l0_mask") for name in state)
+    checkpoint = load_checkpoint(saved(state))
+    same(checkpoint, net.rnn)
+    network, ids = checkpoint.network(), torch.tensor([[0, 3, 6, 2]])
+    assert set(network.left_out) <= {FUNCTIONS, "nonlinearity (rnn.l0)"}
+    with torch.no_grad():
+        expected = net.decoder(net.rnn(net.embedding(ids).transpose(0, 1))[0].transpose(0, 1))
+        torch.testing.assert_close(network.module(ids), expected, rtol=0, atol=1e-5)
+
+
+def test_a_mask_of_another_shape_is_refused():
+    net = net_of("rnn")
+    prune.random_unstructured(net.rnn, "weight_hh_l0", 0.5)
+    state = net.state_dict() | {"rnn.weight_hh_l0_mask": torch.ones(2, 2)}
+    with pytest.raises(CheckpointError, match=r"normalized or pruned rnn.weight_hh_l0 do not fit"):
+        load_checkpoint(saved(state))
 
 
 def test_another_parametrization_is_named():
