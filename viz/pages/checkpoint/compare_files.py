@@ -13,6 +13,7 @@ from viz.pages.checkpoint import checkpoint_cache
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.page_elements import chart, dense_table, page_theme, show_problem
 from viz.pages.screen_reader_table import HiddenNumber, hidden_numbers
+from viz.pages.upload_box import upload_box
 from viz.quantity_names import quantity_names
 from viz.session import Session
 from viz.uploads import remove_uploads
@@ -94,7 +95,7 @@ def _has_same_layers(name: str, selection: CheckpointSelection) -> bool:
 def _upload(session: Session) -> None:
     key = "compare_box"
     generation = st.session_state.setdefault(key, 0)
-    file = st.file_uploader(_("Open another file for comparison"), key=f"{key}_{generation}")
+    file = upload_box(_("Open another file for comparison"), key=f"{key}_{generation}")
     if file is None:
         return
     try:

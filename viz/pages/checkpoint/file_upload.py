@@ -8,18 +8,17 @@ import streamlit as st
 from models.checkpoints.parsing.parser_pool import start_parser
 from models.core.messages import Problem
 from viz.escape import escape_markdown
-from viz.i18n import _, language, translate
+from viz.i18n import _, translate
 from viz.pages import cache, checkpoint_store
 from viz.pages.checkpoint.checkpoint_cache import CheckpointSelection
 from viz.pages.checkpoint.file_summary import file_summary
 from viz.pages.controls import requested_network, saved_run, view_menu
+from viz.pages.upload_box import upload_box
 from viz.pages.uploaded_runs import is_uploaded_run, open_uploaded_run
 from viz.session import Session
 from viz.uploads import remove_uploads
 
 UPLOAD_KEY, REFUSED_KEY = "checkpoint_box", "checkpoint_refused"
-BUTTON_SELECTOR = '[data-testid="stFileUploaderDropzone"] button [data-testid="stMarkdownContainer"]'
-HINT_SELECTOR = '[data-testid="stFileUploaderDropzoneInstructions"] span'
 
 
 def choose_checkpoint(session: Session) -> CheckpointSelection:
@@ -61,8 +60,7 @@ def _selection(session: Session, run: Path | None) -> CheckpointSelection:
 def _upload(session: Session) -> None:
     generation = st.session_state.setdefault(UPLOAD_KEY, 0)
     start_parser()
-    _translate_box(checkpoint_store.max_upload_bytes())
-    files = st.file_uploader(
+    files = upload_box(
         _("Open a checkpoint"),
         accept_multiple_files=True,
         key=f"{UPLOAD_KEY}_{generation}",
@@ -103,17 +101,3 @@ def view_checkpoint(session: Session, opened: checkpoint_store.OpenedCheckpoint,
     st.session_state.pop(REFUSED_KEY, None)
     session.remember_network(opened.name, instead)
     session.show_file(opened.name)
-
-
-def _translate_box(limit: int) -> None:
-    """Translate Streamlit's own text in upload boxes, which has no parameter; ``limit`` in bytes."""
-    if language() == "en":
-        return
-    words = {
-        BUTTON_SELECTOR: _("Choose a file"),
-        HINT_SELECTOR: _("or drop it here · up to {n} MB").format(n=limit >> 20),
-    }
-    rules = [
-        f'{at} {{ font-size: 0; }} {at}::after {{ content: "{word}"; font-size: 1rem; }}' for at, word in words.items()
-    ]
-    st.html(f"<style>{''.join(rules)}</style>")

@@ -14,6 +14,7 @@ from viz.pages.long_input import offer_parts
 from viz.pages.output_table import output_table
 from viz.pages.page_elements import show_problem
 from viz.pages.text_controls import example_menu, text_input
+from viz.pages.upload_box import upload_box
 from viz.session import Session
 
 DEFAULT_STEPS, MAX_FILE_STEPS = 24, 10_000_000
@@ -114,7 +115,7 @@ def _impulse(session: Session, columns: int) -> None:
 
 
 def _file(session: Session, columns: int) -> None:
-    file = st.file_uploader(
+    file = upload_box(
         _("CSV or NumPy .npy file: one row per time step, {n} values per row").format(n=columns),
         key="give_file",
         max_upload_size=16,

@@ -8,6 +8,7 @@ from models.checkpoints.building.build import CompatibleParts, Setup
 from models.checkpoints.building.vocabulary import is_character_level, parse_typed_vocabulary, read_vocabulary
 from models.checkpoints.layers.stacks import Stack
 from viz.i18n import _
+from viz.pages.upload_box import upload_box
 
 
 def vocabulary_input(
@@ -109,7 +110,7 @@ def symbols_input(choice: str, what: str, key: str) -> tuple[str, ...] | None:
             height=104,
         )
         return parse_typed_vocabulary(text) if text.strip() else None
-    file = st.file_uploader(
+    file = upload_box(
         _("{what}, ordered by id: a JSON file, or a text file with one symbol per line").format(what=what),
         key=f"run_file_{key}",
         max_upload_size=16,

@@ -31,6 +31,7 @@ from viz.pages import cache
 from viz.pages.edit import edit_cache
 from viz.pages.edit.weight_selection import edit_place, selected_entry, selected_matrix
 from viz.pages.panels import panel
+from viz.pages.upload_box import upload_box
 from viz.quantity_names import quantity_names
 from viz.session import Session
 
@@ -289,7 +290,7 @@ def _csv(session: Session, parameters: Parameters) -> Callable[[], Edit] | None:
         icon=":material/download:",
         on_click="ignore",
     )
-    file = st.file_uploader(
+    file = upload_box(
         _("CSV file with new values for {name}, {size}").format(
             name=escape_markdown(name), size=" × ".join(map(str, values.shape))
         ),

@@ -17,6 +17,7 @@ from viz.i18n import _, language, ngettext
 from viz.pages.language.corpus_store import CountedCorpus, counted_corpus
 from viz.pages.page_elements import caption, show_problem
 from viz.pages.synced_widget import synced_widget
+from viz.pages.upload_box import upload_box
 from viz.pages.view_widgets import COUNT, NUMBER, TEXT, view_choice, view_widget
 from viz.session import Session
 from viz.uploads import remove_uploads
@@ -219,7 +220,7 @@ def _own_corpus(session: Session) -> None:
             caption(_("The uploaded text has {n:,} characters.").format(n=len(text)))
     with upload:
         turn = st.session_state.setdefault(UPLOAD, 0)
-        file = st.file_uploader(
+        file = upload_box(
             _("Upload a text (UTF-8, at most {most} MB)").format(most=MAX_BYTES // 1_000_000),
             key=f"{UPLOAD}_{turn}",
             max_upload_size=MAX_BYTES // 1_000_000,

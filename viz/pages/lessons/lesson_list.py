@@ -16,6 +16,7 @@ from viz.pages.lessons.lesson_sections import go_to
 from viz.pages.lessons.lesson_upload import upload_lessons
 from viz.pages.lessons.reader_progress import get_progress, read_progress, store_progress
 from viz.pages.page_elements import caption, show_problem
+from viz.pages.upload_box import upload_box
 from viz.session import Session
 from viz.uploads import remove_uploads
 
@@ -148,7 +149,7 @@ def _show_own_and_progress() -> None:
 
 def _import_progress() -> None:
     turn = st.session_state.setdefault(IMPORT, 0)
-    file = st.file_uploader(_("Import progress"), type="json", key=f"{IMPORT}_{turn}", max_upload_size=1)
+    file = upload_box(_("Import progress"), type="json", key=f"{IMPORT}_{turn}", max_upload_size=1)
     if file is None:
         return
     content = file.getvalue()

@@ -15,6 +15,7 @@ from viz.lessons.lesson_problems import LessonError
 from viz.lessons.read_lesson import FILES, MAX_FILE, decode_source, lesson_of_sources
 from viz.pages.lessons.lesson_library import add_lesson
 from viz.pages.page_elements import caption, show_problem
+from viz.pages.upload_box import upload_box
 from viz.uploads import remove_uploads
 
 UPLOAD = "lesson_upload"
@@ -33,7 +34,7 @@ def upload_lessons() -> None:
         ).format(files=", ".join(FILES.values()))
     )
     turn = st.session_state.setdefault(UPLOAD, 0)
-    files = st.file_uploader(
+    files = upload_box(
         _("Files of a lesson"),
         type=["md", "zip"],
         accept_multiple_files=True,

@@ -17,6 +17,7 @@ from viz.pages.call_note import call_note
 from viz.pages.page_elements import caption, show_problem
 from viz.pages.search.index_store import find_index, index_key, start_index
 from viz.pages.search.sample_corpora import sample_documents
+from viz.pages.upload_box import upload_box
 from viz.pages.view_widgets import view_buttons
 from viz.session import Session
 
@@ -85,7 +86,7 @@ def _own_documents() -> tuple[Document, ...]:
         max_chars=20_000,
         help=_("A blank line begins a new document; the network starts each one from its initial state."),
     )
-    files = st.file_uploader(
+    files = upload_box(
         _("Or files: text, JSON Lines, CSV, Parquet"), type=ENDINGS, accept_multiple_files=True, key=UPLOADS
     )
     found = [

@@ -28,6 +28,7 @@ from viz.pages.train.setting_controls import (
     setting_title,
 )
 from viz.pages.train.start_runs import start_runs
+from viz.pages.upload_box import upload_box
 from viz.pages.view_widgets import COUNT, OptionFormat, view_widget
 from viz.session import Session
 from viz.uploads import remove_uploads
@@ -160,7 +161,7 @@ def _own_data(options: TrainingOptions) -> None:
             caption(_("The uploaded data have {n:,} characters.").format(n=len(options.data)))
     with upload:
         turn = st.session_state.setdefault(UPLOAD, 0)
-        file = st.file_uploader(
+        file = upload_box(
             _("Upload a text or CSV file"),
             key=f"{UPLOAD}_{turn}",
             max_upload_size=MAX_UPLOAD,

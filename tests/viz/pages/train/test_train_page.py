@@ -289,6 +289,13 @@ def test_what_zero_means_is_said_at_each_setting(tmp_path, monkeypatch):
     assert "10,000 sequences" in helps["train_examples"] and helps["train_units"].startswith("PyTorch")
 
 
+def test_the_upload_box_states_its_own_limit_in_korean(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    own = format_options({"training": json.dumps({"task": "text"})})
+    styles = [each.proto.body for each in start("train", look=own, lang="ko").get("html")]
+    assert sum(".st-key-train_upload_0 " in each and "최대 8 MB" in each for each in styles) == 1
+
+
 @pytest.mark.slow
 def test_snapshots_of_a_keras_run_open_on_the_other_pages(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
