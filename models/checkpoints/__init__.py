@@ -24,6 +24,7 @@ from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_pr
 from models.checkpoints.layers.find_by_shape import guess_layers
 from models.checkpoints.layers.multiplicative_cells import find_multiplicative_cells
 from models.checkpoints.layers.normed_cells import with_layer_norms
+from models.checkpoints.layers.separate_gates import find_flax_cells
 from models.checkpoints.layers.stored_options import with_stored_options
 from models.checkpoints.layers.unexplained import with_unexplained
 from models.checkpoints.layers.weight_drop import undo_weight_drop
@@ -164,7 +165,7 @@ def _load(source: FileSource) -> Checkpoint:
         layers = contents.layers if is_graph else with_unexplained(contents.layers, contents.tensors)
         return Checkpoint.from_contents(contents, layers)
     tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
-    named = find_layers(tensors) | find_multiplicative_cells(tensors)
+    named = find_layers(tensors) | find_multiplicative_cells(tensors) | find_flax_cells(tensors)
     layers = with_layer_norms(named or guess_layers(tensors), tensors)
     if contents.graph is not None and any("norm" in layer.assumed for layer in layers.values()):
         layers = with_stated_norms(layers, contents.graph)

@@ -19,6 +19,7 @@ from models.checkpoints.health.layer_findings import check_layer, nonfinite_find
 from models.checkpoints.health.run_findings import check_run
 from models.checkpoints.layers.find_by_name import incomplete_layers
 from models.checkpoints.layers.other_roles import family_of, multiplicative_cells
+from models.checkpoints.layers.separate_gates import gates_in_tensors
 from models.checkpoints.parsing.errors import CheckpointError
 from models.core.trace import LayerTrace
 
@@ -26,6 +27,9 @@ PACKED_NAME = re.compile(r"_packed_weight_[ih]h|_all_weight_values")
 """Names of recurrent weights that are packed for torch's quantized kernels."""
 
 MATRIX_NAME = re.compile(r"w(eight)?_(ih|hh)")
+
+NAMED_RECURRENT = re.compile(r"(?<![a-z])(lstm|(gru|rnn)(?![a-z]))", re.IGNORECASE)
+"""A module called after a recurrent layer: ``rnn/basic_lstm_cell/kernel`` of TensorFlow 1, ``lstm/linear/w`` of Haiku."""
 
 MAX_TENSOR_SIZE = 1 << 26
 """Tensors outside the layers with more elements are not loaded."""
@@ -75,6 +79,15 @@ def _healthy_finding(checkpoint: CheckpointData, layers: tuple[str, ...]) -> Fin
                 "note",
                 (),
                 family=family,
+            )
+        named = [name for name in checkpoint.stored if NAMED_RECURRENT.search(name)]
+        if named:
+            return Finding(
+                "Nothing is checked: {names} are named like the tensors of a recurrent layer, but their arrangement is not "
+                "known. Save its weights with the names and shapes that PyTorch or Keras gives them.",
+                "warning",
+                (),
+                names=", ".join(named[:5]) + (" …" if len(named) > 5 else ""),
             )
         return Finding("This file contains no recurrent layer, so there is nothing to check.", "note", ())
     count = sum(each.size for name in layers for each in checkpoint.found[name].parts.values() if each.in_file)
@@ -138,6 +151,17 @@ def _unread_layers(checkpoint: CheckpointData) -> list[Finding]:
                 names=listed,
             )
         found.append(unread)
+    for cell, names in gates_in_tensors(checkpoint.stored).items():
+        found.append(
+            Finding(
+                "{layer} is not run: its gates are tensors of their own ({names}), and of such names it is not known which "
+                "activation and which axis they have. Save one matrix with the rows of all gates, as PyTorch does.",
+                "warning",
+                [Evidence(each, evidence_labels.NUMBERS, checkpoint.stored[each].size) for each in names],
+                layer=cell or "cell",
+                names=", ".join(names),
+            )
+        )
     for cell, names in multiplicative_cells(checkpoint.stored).items() if checkpoint.found else ():
         found.append(
             Finding(

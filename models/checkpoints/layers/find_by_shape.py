@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT, common_prefix, single_biases
 from models.checkpoints.layers.other_roles import RECURRENT_NAME, has_other_role, multiplicative_cells
+from models.checkpoints.layers.separate_gates import gates_in_tensors
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
 NUMBER, SEPARATOR = re.compile(r"\d+"), re.compile(r"[._/]")
@@ -35,6 +36,7 @@ def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
     Tensors whose names say that they are something else are none of a layer's.
     """
     multiplicative = tuple(multiplicative_cells(tensors))
+    of_gates = {name for names in gates_in_tensors(tensors).values() for name in names}
     free = {
         name: stored
         for name, stored in tensors.items()
@@ -42,6 +44,7 @@ def guess_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLayer]:
         and 0 not in stored.shape
         and not has_other_role(name)
         and not name.startswith(multiplicative)
+        and name not in of_gates
     }
     order = TensorOrder(tuple(free), {name: index for index, name in enumerate(free)})
     found: dict[str, FoundLayer] = {}
