@@ -22,6 +22,7 @@ from models.checkpoints.graphs.graph_module import GraphModule
 from models.checkpoints.graphs.torchscript_normed_cells import with_stated_norms
 from models.checkpoints.layers.find_by_name import find_layers, strip_wrapper_prefixes
 from models.checkpoints.layers.find_by_shape import guess_layers
+from models.checkpoints.layers.keras_names import find_keras_layers
 from models.checkpoints.layers.multiplicative_cells import find_multiplicative_cells
 from models.checkpoints.layers.normed_cells import with_layer_norms
 from models.checkpoints.layers.separate_gates import find_flax_cells
@@ -165,7 +166,12 @@ def _load(source: FileSource) -> Checkpoint:
         layers = contents.layers if is_graph else with_unexplained(contents.layers, contents.tensors)
         return Checkpoint.from_contents(contents, layers)
     tensors = undo_weight_drop(undo_parametrizations(unpack_quantized(strip_wrapper_prefixes(contents.tensors))))
-    named = find_layers(tensors) | find_multiplicative_cells(tensors) | find_flax_cells(tensors)
+    named = (
+        find_layers(tensors)
+        | find_multiplicative_cells(tensors)
+        | find_flax_cells(tensors)
+        | find_keras_layers(tensors)
+    )
     layers = with_layer_norms(named or guess_layers(tensors), tensors)
     if contents.graph is not None and any("norm" in layer.assumed for layer in layers.values()):
         layers = with_stated_norms(layers, contents.graph)
