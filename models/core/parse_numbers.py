@@ -12,6 +12,9 @@ from models.core.messages import Problem
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 """The largest float32: a larger number would reach a module as infinity."""
 
+MISSING = ("", "nan", "na", "null", "none", "n/a", "-")
+"""What a CSV has where a value is missing."""
+
 MAX_QUOTED = 40
 """Characters of the user's text that an error message quotes."""
 
@@ -37,6 +40,35 @@ def parse_number(text: str) -> float:
     if not math.isfinite(value):
         raise Problem("“{text}” is not a finite number. Write numbers as in 0.1, 0.25, 0.4.", text=shorten(text))
     return value
+
+
+def parse_rows(rows: Sequence[Sequence[str]], numbers: Sequence[int] | None = None) -> np.ndarray:
+    """Parse the values of a CSV whose rows have one length, and return them, (rows, columns) float32.
+
+    Args:
+        rows: of texts.
+        numbers: of the rows, as a spreadsheet counts them; if None, they count from 1.
+
+    Raises:
+        Problem: a value is missing or not a finite number; the sentence names its row and column.
+    """
+    parsed = []
+    for index, row in enumerate(rows):
+        number = numbers[index] if numbers else index + 1
+        for column, value in enumerate(row, start=1):
+            if value.strip().lower() in MISSING:
+                raise Problem(
+                    "The value in row {row}, column {column} of the CSV is missing. Fill in all values.",
+                    row=number,
+                    column=column,
+                )
+            try:
+                parsed.append(parse_number(value.strip()))
+            except Problem as problem:
+                raise Problem(
+                    "In row {row}, column {column} of the CSV: {problem}", row=number, column=column, problem=problem
+                ) from problem
+    return np.array(parsed, dtype=np.float32).reshape(len(rows), -1)
 
 
 def shorten(text: str) -> str:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from models.core.messages import Problem
-from models.core.parse_numbers import check_row_lengths, parse_number
+from models.core.parse_numbers import check_row_lengths, parse_rows
 from models.edits.edit import ReplaceMatrix
 from models.edits.weight_edits import check_shape
 
@@ -38,9 +38,9 @@ def read_csv(text: str, name: str, shape: tuple[int, ...]) -> ReplaceMatrix:
         )
     delimiter = next((mark for mark in ",;\t" if mark in text), ",")
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff").strip()), delimiter=delimiter)
-    rows = [[parse_number(value.strip()) for value in line] for line in lines if line]
+    rows = [line for line in lines if line]
     check_row_lengths(rows)
-    values = np.array(rows, dtype=np.float32) if rows else np.zeros((0, 0), np.float32)
+    values = parse_rows(rows) if rows else np.zeros((0, 0), np.float32)
     if len(shape) == 1 and 1 in values.shape:
         values = values.reshape(-1)
     check_shape(name, values.shape, shape)

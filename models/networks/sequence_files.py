@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from models.core.messages import Problem
-from models.core.parse_numbers import check_row_lengths, parse_number
+from models.core.parse_numbers import check_row_lengths, parse_rows
 from models.networks.input_limit import MAX_INPUT_STEPS
 
 MAX_NUMBERS = 20_000
@@ -97,19 +97,23 @@ def _table(data: bytes) -> np.ndarray:
             most=f"{MAX_TABLE_BYTES:,}",
         )
     try:
-        text = data.decode("utf-8-sig").strip()
+        text = data.decode("utf-8-sig").rstrip()
         mark = next((mark for mark in ",;\t" if mark in text), " ")
-        lines = csv.reader(text.splitlines(), delimiter=mark)
-        rows = [[value for value in line if value.strip()] for line in lines]
+        read = list(enumerate(csv.reader(text.splitlines(), delimiter=mark, skipinitialspace=True), start=1))
     except (UnicodeDecodeError, csv.Error):
         raise Problem("This file is neither a CSV of numbers nor a .npy array. Choose a CSV or .npy file.") from None
-    rows = [row for row in rows if row]
-    if len(rows) > 1 and not _is_number(rows[0][0]):
-        rows = rows[1:]  # a heading
+    if mark == " ":
+        read = [(number, [value for value in row if value]) for number, row in read]
+    filled = [(number, row) for number, row in read if any(map(str.strip, row))]
+    if all(not row[-1].strip() for _number, row in filled):  # a delimiter at the end of every line
+        filled = [(number, row[:-1]) for number, row in filled]
+    if len(filled) > 1 and not _is_number(filled[0][1][0]):
+        del filled[0]  # a heading
+    numbers, rows = [number for number, _row in filled], [row for _number, row in filled]
     if not rows:
         raise Problem("This file contains no numbers. Write one time step per line, with commas between the values.")
-    check_row_lengths(rows)
-    return np.array([[parse_number(value.strip()) for value in row] for row in rows], dtype=np.float32)
+    check_row_lengths(rows, numbers)
+    return parse_rows(rows, numbers)
 
 
 def _is_number(text: str) -> bool:

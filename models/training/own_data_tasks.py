@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from models.core.messages import Problem
-from models.core.parse_numbers import check_row_lengths, parse_number
+from models.core.parse_numbers import check_row_lengths, parse_rows
 from models.core.tokenize_text import UNKNOWN, normalize_whitespace, split_words
 from models.training.training_data import TaskData, next_step_sequences, validation_count
 from models.training.training_options import TrainingOptions
@@ -167,15 +167,7 @@ def parse_series(text: str) -> np.ndarray:
             count=len(rows[0]),
             most=MAX_COLUMNS,
         )
-    for number, row in zip(numbers, rows, strict=True):
-        for column, value in enumerate(row):
-            if not value.strip() or value.strip().lower() in ("nan", "na", "null", "none", "n/a", "-"):
-                raise Problem(
-                    "The value in row {row}, column {column} of the CSV is missing. Fill in all values.",
-                    row=number,
-                    column=column + 1,
-                )
-    return np.array([[parse_number(value.strip()) for value in row] for row in rows], dtype=np.float32)
+    return parse_rows(rows, numbers)
 
 
 def _numeric(row: Sequence[str]) -> bool:

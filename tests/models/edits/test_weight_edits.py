@@ -291,7 +291,7 @@ def test_other_cells_and_layers_without_biases():
         ("1,2,3\n4,5,6", "The values have shape 2 × 3, but rnn.l0.weight_hh has shape 2 × 2."),
         ("", "The values have shape 0, but rnn.l0.weight_hh has shape 2 × 2."),
         ("1,x\n3,4", "“x” is not a finite number"),
-        ("1,\n3,4", "A value is empty"),
+        ("1,\n3,4", "row 1, column 2 of the CSV is missing"),
     ],
 )
 def test_a_csv_that_does_not_fit_is_told_in_one_sentence(text, sentence):

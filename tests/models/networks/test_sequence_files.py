@@ -77,3 +77,28 @@ def test_a_table_that_is_too_long_is_refused_before_it_is_parsed(monkeypatch):
     monkeypatch.setattr(sequence_files, "MAX_TABLE_BYTES", 20)
     assert "has 24 bytes, but at most 20" in refused(b"1,2,3\n" * 4)
     assert parse_sequence(b"1,2,3\n" * 3, 3).shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("1,,3\n4,5,\n", "row 1, column 2"),  # as many values in each row: the columns would be shifted
+        ("1,,3\n4,,6\n", "row 1, column 2"),
+        ("a,b,c\n1,2,3\n\n4, ,6\n", "row 4, column 2"),
+        ("1;NaN;3\n", "row 1, column 2"),
+        ("1\t2\tn/a\n1\t2\t3", "row 1, column 3"),
+    ],
+)
+def test_a_missing_value_is_named_and_shifts_no_column(text, place):
+    for columns in (2, 3):
+        assert f"The value in {place} of the CSV is missing." in refused(text.encode(), columns)
+
+
+def test_a_value_that_is_no_number_is_named_with_its_place():
+    said = refused(b"a,b,c\n1,2,3\n4,x,6\n")
+    assert said.startswith("In row 3, column 2 of the CSV: “x” is not a finite number.")
+
+
+@pytest.mark.parametrize("text", ["1,2,3,\n4,5,6,\n", "1 2  3 \n 4 5 6\n"])
+def test_marks_at_the_end_of_lines_are_no_values(text):
+    np.testing.assert_array_equal(parse_sequence(text.encode(), 3), np.array([[1, 2, 3], [4, 5, 6]], np.float32))

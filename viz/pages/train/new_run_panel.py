@@ -22,6 +22,7 @@ from viz.pages.train.setting_controls import (
     GROUPS,
     applies,
     fitting,
+    is_too_long_for_link,
     next_options,
     set_options,
     setting_rows,
@@ -159,6 +160,8 @@ def _own_data(options: TrainingOptions) -> None:
             )
         else:
             caption(_("The uploaded data have {n:,} characters.").format(n=len(options.data)))
+        if is_too_long_for_link(options):
+            caption(_("The text is too long for a link: neither the link nor a reload of the page brings it back."))
     with upload:
         turn = st.session_state.setdefault(UPLOAD, 0)
         file = upload_box(

@@ -96,11 +96,16 @@ def next_options() -> TrainingOptions:
     return options.with_changes(data=options.data or st.session_state.get(DATA, ""))
 
 
+def is_too_long_for_link(options: TrainingOptions) -> bool:
+    """Return whether the data of a run are too long for a link, so that only the session has them."""
+    return len(SETTINGS.format(options)) > MAX_LINK
+
+
 def keep_options(options: TrainingOptions) -> None:
     """Make these the settings of the next run: in the view, data that are too long for a link in the session state."""
     in_link = options
     st.session_state.pop(DATA, None)
-    if len(SETTINGS.format(options)) > MAX_LINK:
+    if is_too_long_for_link(options):
         st.session_state[DATA] = options.data
         in_link = options.with_changes(data="")
     text = SETTINGS.format(in_link)

@@ -296,6 +296,16 @@ def test_the_upload_box_states_its_own_limit_in_korean(tmp_path, monkeypatch):
     assert sum(".st-key-train_upload_0 " in each and "최대 8 MB" in each for each in styles) == 1
 
 
+def test_a_text_that_a_link_cannot_carry_is_kept_and_said_to_be_lost_at_a_reload(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path))
+    own = format_options({"training": json.dumps({"task": "text"})})
+    page, lost = start("train", look=own), "neither the link nor a reload of the page brings it back"
+    for repeated in (100, 1000):
+        box = next(each for each in page.text_area if (each.key or "").startswith("train_data"))
+        box.set_value("abc " * repeated)
+        assert (lost in text_of(run(page))) == (repeated == 1000)
+
+
 @pytest.mark.slow
 def test_snapshots_of_a_keras_run_open_on_the_other_pages(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
