@@ -22,8 +22,8 @@ def cell_text(layer: LayerTrace | SavedCell) -> PanelText:
         )
     else:
         look_for = _(
-            "One time step of the cell. Follow the line along the top: which gate keeps the previous state, and which adds "
-            "to it?"
+            "One time step of the cell. Follow the line that runs straight through it: which gate keeps the previous state, "
+            "and which adds to it?"
         )
     return PanelText(_("Inside the cell"), look_for)
 

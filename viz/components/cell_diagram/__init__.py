@@ -36,21 +36,21 @@ def _words() -> dict[str, object]:
         },
         "descriptions": {
             "LSTM": _(
-                "The cell state runs along the top: it is multiplied by the forget gate, then input gate × candidate "
+                "The cell state runs straight through: it is multiplied by the forget gate, then input gate × candidate "
                 "is added. The hidden state is the output gate times {activation} of the cell state."
             ),
             "LSTM_peepholes": _(
-                "The cell state runs along the top: it is multiplied by the forget gate, then input gate × candidate "
+                "The cell state runs straight through: it is multiplied by the forget gate, then input gate × candidate "
                 "is added. The hidden state is the output gate times {activation} of the cell state. Peepholes lead the "
                 "previous cell state to the input and the forget gate, and the new cell state to the output gate."
             ),
             "GRU": _(
-                "The hidden state runs along the top: it is multiplied by the update gate z, then (1 − z) × candidate "
+                "The hidden state runs straight through: it is multiplied by the update gate z, then (1 − z) × candidate "
                 "is added (some textbooks swap z and 1 − z). The reset gate multiplies the recurrent part of the candidate "
                 "(W_hn h + b_hn)."
             ),
             "GRU_reset_before": _(
-                "The hidden state runs along the top: it is multiplied by the update gate z, then (1 − z) × candidate "
+                "The hidden state runs straight through: it is multiplied by the update gate z, then (1 − z) × candidate "
                 "is added (some textbooks swap z and 1 − z). The reset gate multiplies the previous hidden state before "
                 "W_hn (Cho et al. 2014)."
             ),
