@@ -98,6 +98,15 @@ class KernelGroup:
     norms: Mapping[str, StoredTensor] = field(default_factory=dict)
 
 
+def are_kernels(kernel: StoredTensor, recurrent: StoredTensor) -> bool:
+    """Return whether a kernel is (D, G * H) and a recurrent one (H, G * H), of floats, with the gates of a known cell."""
+    if len(kernel.shape) != 2 or len(recurrent.shape) != 2 or 0 in kernel.shape + recurrent.shape:
+        return False
+    units, columns = recurrent.shape
+    fit = columns in (units, 3 * units, 4 * units) and kernel.shape[1] == columns
+    return fit and kernel.is_float and recurrent.is_float
+
+
 def base_name(layer: str) -> str:
     """Return a layer's own name, without those of enclosing models."""
     return layer.rpartition(".")[2]
@@ -236,12 +245,7 @@ def find_kernel_groups(
         if not {"kernel", "recurrent_kernel"} <= set(paths):
             continue
         kernel, recurrent = file.tensors[paths["kernel"]], file.tensors[paths["recurrent_kernel"]]
-        if len(kernel.shape) != 2 or len(recurrent.shape) != 2 or 0 in kernel.shape + recurrent.shape:
-            continue
-        units, columns = recurrent.shape
-        if columns not in (units, 3 * units, 4 * units) or kernel.shape[1] != columns:
-            continue
-        if not (kernel.is_float and recurrent.is_float):
+        if not are_kernels(kernel, recurrent):
             continue
         layer, reverse, cell = _parse_folder(folder, file, cells, names)
         bias = file.tensors[paths["bias"]] if "bias" in paths else None

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from models.checkpoints.layers.find_by_name import KIND_OF_GATE_COUNT
-from models.checkpoints.layers.keras_cells import KernelGroup
+from models.checkpoints.layers.keras_cells import KernelGroup, are_kernels
 from models.checkpoints.layers.keras_kernels import layer_from_kernels
 from models.checkpoints.parsing.contents import FoundLayer, StoredTensor
 
@@ -32,7 +31,7 @@ def find_keras_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLay
         cell, end = match["cell"], match["end"]
         names = [f"{cell}{part}{end}" for part in ("kernel", "recurrent_kernel", "bias")]
         kernel, recurrent, bias = (tensors.get(name) for name in names)
-        if kernel is None or recurrent is None or not _fit(kernel, recurrent):
+        if kernel is None or recurrent is None or not are_kernels(kernel, recurrent):
             continue
         direction = DIRECTION.search(cell)
         path = DIRECTION.sub("", cell).strip("./").replace("/", ".")
@@ -42,18 +41,3 @@ def find_keras_layers(tensors: Mapping[str, StoredTensor]) -> dict[str, FoundLay
         group = KernelGroup(path, level, kernel, recurrent, bias, sources)
         found[name] = layer_from_kernels(name, group, None, has_config=True, version=KERAS)
     return found
-
-
-def _fit(kernel: StoredTensor, recurrent: StoredTensor) -> bool:
-    """Return whether a kernel is (inputs, G * H) and a recurrent one (H, G * H), of floats."""
-    if len(kernel.shape) != 2 or len(recurrent.shape) != 2 or 0 in kernel.shape + recurrent.shape:
-        return False
-    units, columns = recurrent.shape
-    gates, rest = divmod(columns, units)
-    return (
-        not rest
-        and gates in KIND_OF_GATE_COUNT
-        and kernel.shape[1] == columns
-        and kernel.is_float
-        and recurrent.is_float
-    )
